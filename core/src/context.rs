@@ -1,0 +1,214 @@
+//! The encryption context: public name-value pairs that decryption must present again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// Public, authenticated name-value pairs bound to what is encrypted.
+///
+/// Two contexts are the same exactly when their canonical bytes are the same
+/// (docs/spec/envelope.md, clause 3): names and values are compared byte by byte in UTF-8, with
+/// no normalisation. Values appear in clear in every envelope and in audit records of a KMS.
+///
+/// ```
+/// let context = keyfold::EncryptionContext::from([("tenant", "acme"), ("doc", "42")]);
+/// assert_eq!(context.get("tenant"), Some("acme"));
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EncryptionContext(BTreeMap<String, String>);
+
+impl EncryptionContext {
+    /// The longest canonical encoding, in bytes.
+    pub const MAX_LEN: usize = 8192;
+
+    /// The empty context.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pair, or replaces the value of a name.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// The value under a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The pairs, sorted by the bytes of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether every pair of `subset` is in this context.
+    pub fn contains(&self, subset: &EncryptionContext) -> bool {
+        subset.iter().all(|(name, value)| self.get(name) == Some(value))
+    }
+
+    /// The part of this context with the given names.
+    pub fn select<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> EncryptionContext {
+        names
+            .into_iter()
+            .filter_map(|name| self.0.get_key_value(name))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect()
+    }
+
+    /// The canonical bytes: nothing for the empty context, otherwise a u16 count and the pairs
+    /// in the byte order of their names, each as u16 length, name, u16 length, value.
+    ///
+    /// # Errors
+    /// `limit_exceeded` above [`EncryptionContext::MAX_LEN`].
+    pub fn to_canonical(&self) -> Result<Vec<u8>> {
+        let size = self.0.iter().try_fold(2usize, |sum, (name, value)| {
+            sum.checked_add(4)?.checked_add(name.len())?.checked_add(value.len())
+        });
+        if size.is_none_or(|size| size > Self::MAX_LEN) {
+            return Err(Error::limit("the encryption context is longer than 8192 bytes"));
+        }
+        Ok(encode_pairs(&self.0))
+    }
+
+    /// Reads canonical bytes; anything that [`EncryptionContext::to_canonical`] would not have
+    /// written is refused.
+    ///
+    /// # Errors
+    /// `limit_exceeded` above [`EncryptionContext::MAX_LEN`], otherwise `malformed_envelope`.
+    pub fn from_canonical(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > Self::MAX_LEN {
+            return Err(Error::limit("the encryption context is longer than 8192 bytes"));
+        }
+        let pairs: BTreeMap<String, Vec<u8>> = decode_pairs(bytes)?;
+        pairs
+            .into_iter()
+            .map(|(name, value)| {
+                String::from_utf8(value)
+                    .map(|value| (name, value))
+                    .map_err(|_| Error::malformed("a context value is not UTF-8"))
+            })
+            .collect()
+    }
+}
+
+/// Writes name-value pairs in the canonical form that contexts and provider parameters share.
+/// The caller has checked the total length, so every length fits its u16.
+pub(crate) fn encode_pairs<V: AsRef<[u8]>>(pairs: &BTreeMap<String, V>) -> Vec<u8> {
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    let put_len = |out: &mut Vec<u8>, len: usize| {
+        out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
+    };
+    put_len(&mut out, pairs.len());
+    for (name, value) in pairs {
+        for part in [name.as_bytes(), value.as_ref()] {
+            put_len(&mut out, part.len());
+            out.extend_from_slice(part);
+        }
+    }
+    out
+}
+
+/// Reads what `encode_pairs` wrote; names must be UTF-8 and strictly ascending.
+pub(crate) fn decode_pairs(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
+    fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8]> {
+        let malformed = || Error::malformed("a list of pairs ends early");
+        let (len, rest) = bytes.split_first_chunk::<2>().ok_or_else(malformed)?;
+        let (part, rest) =
+            rest.split_at_checked(u16::from_be_bytes(*len).into()).ok_or_else(malformed)?;
+        *bytes = rest;
+        Ok(part)
+    }
+
+    let mut pairs = BTreeMap::new();
+    if bytes.is_empty() {
+        return Ok(pairs);
+    }
+    let (count, rest) = bytes
+        .split_first_chunk::<2>()
+        .ok_or_else(|| Error::malformed("a list of pairs ends early"))?;
+    bytes = rest;
+    let count = u16::from_be_bytes(*count);
+    if count == 0 {
+        return Err(Error::malformed("an empty list of pairs has no bytes at all"));
+    }
+    for _ in 0..count {
+        let name = std::str::from_utf8(take(&mut bytes)?)
+            .map_err(|_| Error::malformed("the name of a pair is not UTF-8"))?;
+        let value = take(&mut bytes)?;
+        if pairs.last_key_value().is_some_and(|(last, _): (&String, _)| last.as_str() >= name) {
+            return Err(Error::malformed("the names of pairs are not in strictly ascending order"));
+        }
+        pairs.insert(name.to_owned(), value.to_vec());
+    }
+    if bytes.is_empty() { Ok(pairs) } else { Err(Error::malformed("bytes follow a list of pairs")) }
+}
+
+/// What a caller demands of the context of an envelope it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContextCheck {
+    /// The context is exactly this one.
+    Exact(EncryptionContext),
+    /// The context has at least these pairs.
+    Contains(EncryptionContext),
+}
+
+impl ContextCheck {
+    pub(crate) fn check(&self, context: &EncryptionContext) -> Result<()> {
+        let holds = match self {
+            ContextCheck::Exact(expected) => context == expected,
+            ContextCheck::Contains(subset) => context.contains(subset),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::ContextMismatch,
+            "the envelope was made under another encryption context",
+        ))
+    }
+}
+
+impl From<&EncryptionContext> for ContextCheck {
+    fn from(context: &EncryptionContext) -> Self {
+        ContextCheck::Exact(context.clone())
+    }
+}
+
+impl From<EncryptionContext> for ContextCheck {
+    fn from(context: EncryptionContext) -> Self {
+        ContextCheck::Exact(context)
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for EncryptionContext {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        EncryptionContext(pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>, const LEN: usize> From<[(N, V); LEN]> for EncryptionContext {
+    fn from(pairs: [(N, V); LEN]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+/// Prints the names only: values may tell who a customer is.
+impl fmt::Debug for EncryptionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

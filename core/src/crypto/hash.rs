@@ -1,0 +1,59 @@
+//! Hashes and MACs.
+
+use hmac::{KeyInit, Mac};
+use sha2::digest::{Digest, FixedOutput, Output, Update};
+
+/// SHA-256 over input that arrives in parts.
+#[derive(Clone, Default)]
+pub struct Sha256(sha2::Sha256);
+/// SHA-384 over input that arrives in parts.
+#[derive(Clone, Default)]
+pub struct Sha384(sha2::Sha384);
+/// SHA-512 over input that arrives in parts.
+#[derive(Clone, Default)]
+pub struct Sha512(sha2::Sha512);
+
+macro_rules! hash {
+    ($name:ident, $inner:ty, $len:literal) => {
+        impl $name {
+            /// Length of the result in bytes.
+            pub const LEN: usize = $len;
+
+            /// Takes in the next part.
+            pub fn update(&mut self, part: &[u8]) {
+                Update::update(&mut self.0, part);
+            }
+
+            /// The hash of all parts.
+            pub fn finish(self) -> [u8; $len] {
+                let out: Output<$inner> = self.0.finalize_fixed();
+                out.into()
+            }
+
+            /// The hash of one piece.
+            pub fn digest(bytes: &[u8]) -> [u8; $len] {
+                <$inner as Digest>::digest(bytes).into()
+            }
+        }
+    };
+}
+
+hash!(Sha256, sha2::Sha256, 32);
+hash!(Sha384, sha2::Sha384, 48);
+hash!(Sha512, sha2::Sha512, 64);
+
+/// HMAC-SHA-256 of the concatenated parts.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes a key of any length (RFC 2104), so the constructor cannot fail.
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes any key");
+    for part in parts {
+        Mac::update(&mut mac, part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// Compares two byte strings without telling where they differ.
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    use subtle::ConstantTimeEq;
+    a.ct_eq(b).into()
+}

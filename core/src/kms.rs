@@ -1,0 +1,224 @@
+//! The seam behind which every KMS stands: one method, typed requests and answers.
+
+use crate::context::EncryptionContext;
+use crate::error::{Error, ErrorCode, Result};
+use crate::keys::{DataKey, KeyUri, SecretBytes, WrappedKey};
+use crate::maybe_send::{BoxFuture, MaybeSendSync};
+use crate::sign::SignatureAlgorithm;
+
+/// A key management service: the embedded one, keyfold's server, a cloud's, or the caller's own.
+///
+/// An implementation talks only to the service it was made for. It never connects to an address
+/// that it reads from a [`KeyUri`] or a [`WrappedKey`].
+pub trait Kms: MaybeSendSync {
+    /// Performs one operation.
+    ///
+    /// # Errors
+    /// The `kms_*` codes; `authentication_failed` where a ciphertext, key or context does not
+    /// fit; `signature_invalid`; `secret_not_found`; `invalid_argument`; `limit_exceeded`.
+    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
+}
+
+impl<K: Kms + ?Sized> Kms for std::sync::Arc<K> {
+    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+        (**self).call(request)
+    }
+}
+
+impl<K: Kms + ?Sized> Kms for Box<K> {
+    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+        (**self).call(request)
+    }
+}
+
+impl<K: Kms + ?Sized> Kms for &K {
+    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+        (**self).call(request)
+    }
+}
+
+/// What to sign or verify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignInput {
+    /// The message itself, at most 4096 bytes; the KMS hashes it.
+    Message(Vec<u8>),
+    /// The message's hash under the algorithm's own hash function.
+    Digest(Vec<u8>),
+}
+
+/// An operation of a KMS.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Request {
+    /// Make a data key and wrap it. Answer: [`Response::DataKey`].
+    GenerateDataKey {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+        /// The context to bind.
+        context: EncryptionContext,
+    },
+    /// Wrap a data key made elsewhere. Answer: [`Response::Wrapped`].
+    Wrap {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+        /// The data key.
+        data_key: SecretBytes,
+        /// The context to bind.
+        context: EncryptionContext,
+    },
+    /// Recover a data key. Answer: [`Response::Unwrapped`].
+    Unwrap {
+        /// What an envelope holds for this KMS.
+        wrapped: WrappedKey,
+        /// The context it was bound to.
+        context: EncryptionContext,
+    },
+    /// Wrap a data key under another KMS key of the same service, without revealing it.
+    /// Answer: [`Response::Wrapped`].
+    Rewrap {
+        /// What an envelope holds now.
+        wrapped: WrappedKey,
+        /// The context it is bound to, and stays bound to.
+        context: EncryptionContext,
+        /// The new KMS key, by any of its names.
+        to: KeyUri,
+    },
+    /// Encrypt at most 4096 bytes under the KMS key itself. Answer: [`Response::Ciphertext`].
+    Encrypt {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+        /// The plaintext, 1 to 4096 bytes.
+        plaintext: SecretBytes,
+        /// The context to bind.
+        context: EncryptionContext,
+    },
+    /// Decrypt what `Encrypt` made. Answer: [`Response::Plaintext`].
+    Decrypt {
+        /// The KMS key it must be of, where the caller knows.
+        key: Option<KeyUri>,
+        /// The ciphertext.
+        ciphertext: Vec<u8>,
+        /// The context it was bound to.
+        context: EncryptionContext,
+    },
+    /// Sign with a KMS key. Answer: [`Response::Signature`], in DER for ECDSA.
+    Sign {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+        /// The algorithm, one that the key's spec allows.
+        algorithm: SignatureAlgorithm,
+        /// Message or digest.
+        input: SignInput,
+    },
+    /// Verify with a KMS key. Answer: [`Response::Verified`]; a wrong signature is
+    /// `signature_invalid`.
+    Verify {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+        /// The algorithm, one that the key's spec allows.
+        algorithm: SignatureAlgorithm,
+        /// Message or digest.
+        input: SignInput,
+        /// The signature, in DER for ECDSA.
+        signature: Vec<u8>,
+    },
+    /// The public half of an asymmetric KMS key. Answer: [`Response::PublicKey`].
+    GetPublicKey {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+    },
+    /// The full name behind an alias or short name. Answer: [`Response::Key`].
+    ResolveKey {
+        /// Any of the key's names.
+        key: KeyUri,
+    },
+    /// Store a secret's value, as a new version where the secret exists.
+    /// Answer: [`Response::SecretVersion`].
+    PutSecret {
+        /// The secret's name, 1 to 512 characters of `A-Za-z0-9/_+=.@-`.
+        name: String,
+        /// The value, 1 to 65536 bytes.
+        value: SecretBytes,
+        /// The KMS key for a new secret; the service's default where absent.
+        key: Option<KeyUri>,
+    },
+    /// Read a secret's value. Answer: [`Response::Secret`].
+    GetSecret {
+        /// The secret's name.
+        name: String,
+        /// A version's id; the stage decides where absent.
+        version: Option<String>,
+        /// A stage; `AWSCURRENT` where absent.
+        stage: Option<String>,
+    },
+}
+
+/// The answer to a [`Request`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Response {
+    /// A new data key and its wrapped form.
+    DataKey {
+        /// The data key itself.
+        data_key: DataKeyReply,
+        /// What goes into the envelope.
+        wrapped: WrappedKey,
+    },
+    /// A wrapped data key.
+    Wrapped(WrappedKey),
+    /// A recovered data key.
+    Unwrapped(DataKeyReply),
+    /// The ciphertext of small data.
+    Ciphertext {
+        /// The ciphertext.
+        ciphertext: Vec<u8>,
+        /// The full name of the KMS key used.
+        key: KeyUri,
+    },
+    /// The plaintext of small data.
+    Plaintext {
+        /// The plaintext.
+        plaintext: SecretBytes,
+        /// The full name of the KMS key used.
+        key: KeyUri,
+    },
+    /// A signature, in DER for ECDSA.
+    Signature(Vec<u8>),
+    /// The signature holds.
+    Verified,
+    /// A public key.
+    PublicKey {
+        /// SubjectPublicKeyInfo in DER.
+        spki: Vec<u8>,
+        /// The full name of the KMS key.
+        key: KeyUri,
+    },
+    /// The full name of a KMS key.
+    Key(KeyUri),
+    /// The id of the version that was stored.
+    SecretVersion {
+        /// The version's id.
+        version: String,
+    },
+    /// A secret's value.
+    Secret {
+        /// The value.
+        value: SecretBytes,
+        /// The version's id.
+        version: String,
+    },
+}
+
+/// A data key inside a [`Response`]; its Debug output says nothing of it.
+pub struct DataKeyReply(pub DataKey);
+
+impl std::fmt::Debug for DataKeyReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DataKey(..)")
+    }
+}
+
+/// A KMS answered a request with an answer of another kind.
+pub(crate) fn unexpected_response() -> Error {
+    Error::new(ErrorCode::KmsProtocol, "the KMS answered another kind of request")
+}
