@@ -89,6 +89,18 @@ impl Header {
         })
     }
 
+    /// Reads a header that is kept apart from its body, all of `bytes`.
+    ///
+    /// # Errors
+    /// As [`Header::parse`], and `malformed_envelope` where bytes follow the last recipient.
+    pub fn parse_detached(bytes: &[u8]) -> Result<Self> {
+        let (header, len) = Self::parse(bytes)?;
+        if len == bytes.len() {
+            return Ok(header);
+        }
+        Err(Error::malformed("bytes follow the detached header"))
+    }
+
     /// As [`Header::parse`], telling how many bytes are needed at least to get further.
     pub(crate) fn try_parse(bytes: &[u8]) -> Result<(Self, usize), Stop> {
         let mut reader = Reader::new(bytes, MAX_HEADER_LEN);

@@ -174,7 +174,13 @@ impl<K: Kms> Client<K> {
         };
         let mut failures = Failures::default();
         for (wrapped, demanded) in candidates(header, from) {
-            let bound = bound_to(wrapped, header.context())?;
+            let bound = match bound_to(wrapped, header.context()) {
+                Ok(bound) => bound,
+                Err(error) => {
+                    failures.note(&wrapped.key, &error);
+                    continue;
+                }
+            };
             let rewrap = |to: &KeyUri| Request::Rewrap {
                 wrapped: wrapped.clone(),
                 context: bound.clone(),

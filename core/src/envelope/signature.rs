@@ -154,6 +154,9 @@ impl SignerPolicy {
             (None, Some(_)) => Err(Error::invalid(
                 "the envelope is signed: name the signers to accept, or accept anyone",
             )),
+            (Some(SignerPolicy::OneOf(keys)), _) if keys.is_empty() => {
+                Err(Error::invalid("the list of accepted signers is empty"))
+            }
             (Some(_), None) => Err(signature_invalid("the envelope is not signed")),
             _ => Ok(()),
         }
