@@ -66,7 +66,7 @@ class SigningKeys:
     def sign(self, algorithm, name, message, how=None, label=""):
         """A signature over M; `how(private_key, message)` replaces the scheme of 7.1."""
         how = how or (lambda key, m: kf.sign(algorithm, key, m))
-        if not name.startswith("rsa"):
+        if "rsa" not in name:
             return how(self.private(name), message)
         index = "%s %d%s %s" % (name, algorithm, label, hashlib.sha256(message).hexdigest())
         if index not in self.made:
