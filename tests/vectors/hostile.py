@@ -6,12 +6,12 @@ segments and signature fit the faulty bytes. A reader that misses the check woul
 
 import hashlib
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+
 import envelope as kf
 from messages import Message, flip, recipient, stream
 from valid import ORDER_P256, fill_header
-
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 MALFORMED, LIMIT, TRUNCATED = "malformed_envelope", "limit_exceeded", "truncated"
 AUTH, SIGNATURE, CONTEXT = "authentication_failed", "signature_invalid", "context_mismatch"
