@@ -225,7 +225,7 @@ def recipient_bytes(out):
         case("uri_" + name, "4.3.1", MALFORMED, entry(u=bad))
     case("second_uri_empty", "4.1.2", MALFORMED, good + entry(u=b""), 2)
     case("second_uri_invalid", "4.3.1", MALFORMED, good + entry(u=b"K:1"), 2)
-    for name, clause, data in NOT_CANONICAL:
+    for name, _, data in NOT_CANONICAL:
         case("params_" + name, "4.4.1", MALFORMED, entry(p=data))
     case("params_4097_bytes", "4.4.1", LIMIT, entry(p=pairs(1, (b"n", b"v" * 4090))))
     case("params_claims_65535", "4.1.2", LIMIT, entry(p_len=65535))
@@ -330,7 +330,8 @@ def stable_part_bound(out):
     out.add("stable_context_value_changed", "5.2.2", AUTH, base, header=with_context(changed),
             expected_context=changed)
     out.add("stable_context_pair_added", "5.2.2", AUTH, base,
-            header=with_context(dict(base.context, x="")), expected_context=dict(base.context, x=""))
+            header=with_context(dict(base.context, x="")),
+            expected_context=dict(base.context, x=""))
     out.add("stable_context_pair_removed", "5.2.2", AUTH, base,
             header=with_context({"tenant": "acme"}), expected_context={"tenant": "acme"})
     out.add("stable_context_emptied", "5.2.2", AUTH, base, header=with_context({}),
@@ -429,7 +430,8 @@ def body_bits(out):
         end = len(base.body) - 1
         places = {"salt_first": (0, 7), "salt_last": (23, 0), "commitment_first": (24, 7),
                   "commitment_last": (55, 0), "ciphertext_first": (56, 7),
-                  "ciphertext_last": (end - 16, 0), "tag_first": (end - 15, 7), "tag_last": (end, 0)}
+                  "ciphertext_last": (end - 16, 0), "tag_first": (end - 15, 7),
+                  "tag_last": (end, 0)}
         for name, (at, bit) in places.items():
             out.add("body_bit_%s_suite_%d" % (name, suite), "8.3.1", AUTH, base,
                     body=flip(base.body, at, bit))
