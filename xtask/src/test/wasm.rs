@@ -52,7 +52,7 @@ fn debian_cargo(workspace: &Workspace, linker: &Path) -> Command {
     let mut command = Command::new("/usr/bin/cargo");
     command
         .current_dir(&workspace.root)
-        .env("CARGO", "/usr/bin/cargo")
+        .env_remove("CARGO")
         .env("RUSTC", "/usr/bin/rustc")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
