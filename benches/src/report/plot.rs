@@ -71,7 +71,7 @@ fn draw_groups(
             let bar = [(LEFT, y), (LEFT + length, y + LINE - 5)];
             area.draw(&Rectangle::new(bar, colour.filled()))?;
             let ratio = match (row.ratio, &row.ratio_to) {
-                (Some(ratio), Some(to)) => format!("  {ratio:.2} of {to}"),
+                (Some(ratio), Some(to)) => format!(" ({ratio:.2} of {to})"),
                 _ => String::new(),
             };
             text(format!("{}{ratio}", figure(row.value)), (LEFT + length + 6, y), 12)?;
