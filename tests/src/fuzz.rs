@@ -2,6 +2,7 @@
 //!
 //! libFuzzer calls them (`fuzz/fuzz_targets/`), and so does a replay on stable
 //! (`tests/fuzz_replay/`). A body takes any bytes; it panics where a promise is broken.
+#![allow(clippy::missing_panics_doc)]
 
 mod context;
 

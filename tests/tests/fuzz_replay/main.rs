@@ -17,8 +17,7 @@ const MUTATIONS: usize = 1000;
 #[test]
 fn corpora_and_their_mutations_hold() {
     let seconds = std::env::var("KEYFOLD_FUZZ_SECONDS")
-        .map(|text| text.parse().expect("KEYFOLD_FUZZ_SECONDS is a whole number"))
-        .unwrap_or(0);
+        .map_or(0, |text| text.parse().expect("KEYFOLD_FUZZ_SECONDS is a whole number"));
     for target in TARGETS {
         let (inputs, runs) = replay(target, Duration::from_secs(seconds));
         println!("{}: {inputs} inputs of the corpus, {runs} runs", target.0);
