@@ -42,7 +42,7 @@ impl OaepHash {
 /// Encrypts with RSAES-OAEP under an empty label.
 ///
 /// ```
-/// use keyfold::crypto::rng::SystemRng;
+/// use keyfold::SystemRng;
 /// use keyfold::crypto::rsa::{OaepHash, oaep_decrypt, oaep_encrypt};
 /// use keyfold::sign::{KeySpec, SigningKey};
 ///
