@@ -1,5 +1,5 @@
 //! What the integration tests share: envelopes without a KMS.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 

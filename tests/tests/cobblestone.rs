@@ -1,4 +1,5 @@
 //! Bodies of suite 0x0001 against pyca/cryptography, an implementation that is not ours.
+#![allow(clippy::cast_possible_truncation, clippy::similar_names)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

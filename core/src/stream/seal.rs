@@ -2,9 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use super::segment::{MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, Threads, seal_items};
+use super::segment::{
+    MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads, seal_items,
+    seal_items_in_place,
+};
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
+use crate::crypto::hash::Sha256;
 use crate::crypto::rng::Rng;
 use crate::envelope::{EnvelopeSignature, Header, PendingSignature, SignatureHash};
 use crate::error::{Error, Result};
@@ -171,6 +175,90 @@ impl Sealer {
         Ok(written)
     }
 
+    /// Seals full segments where they are, sparing a copy: `slots` is a multiple of
+    /// [`SEALED_SEGMENT_LEN`] long, and each slot starts with [`SEGMENT_LEN`] bytes of plaintext,
+    /// which its ciphertext and tag replace.
+    ///
+    /// Only for a message that has had nothing but whole segments so far, and whose prefix is
+    /// written: an [`update_into`](Sealer::update_into) with nothing writes it.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the above does not hold, `limit_exceeded` above
+    /// [`MAX_PLAINTEXT_LEN`]; every later call repeats it.
+    pub fn update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        self.state.clone()?;
+        let result = self.try_update_in_place(slots);
+        self.state.clone_from(&result);
+        result
+    }
+
+    fn try_update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        let whole = slots.len().is_multiple_of(SEALED_SEGMENT_LEN) && self.pending.is_empty();
+        if !whole || !self.prefix_written {
+            return Err(Error::invalid("only whole segments after the prefix are sealed in place"));
+        }
+        let next = self.next.advance(slots.len() / SEALED_SEGMENT_LEN)?;
+        let items = seal_items_in_place(&self.key, self.next, slots, self.signature.is_some());
+        let signature = &mut self.signature;
+        self.threads.run(items, |item| Ok(item.run()), |digest| absorb(signature, digest))?;
+        self.next = next;
+        Ok(())
+    }
+
+    /// The key of this message, for a host that runs the AEAD itself.
+    pub fn message_key(&self) -> &MessageKey {
+        &self.key
+    }
+
+    /// Hands out the next full segments to a host that runs the AEAD itself. Before the first
+    /// one it writes the prefix, as [`update_into`](Sealer::update_into) with nothing does.
+    ///
+    /// # Errors
+    /// As [`update_in_place`](Sealer::update_in_place).
+    pub fn hand_out(&mut self, segments: usize) -> Result<Vec<SegmentWork>> {
+        self.state.clone()?;
+        if !self.prefix_written || !self.pending.is_empty() {
+            return Err(Error::invalid("only whole segments after the prefix are handed out"));
+        }
+        let next = self.next.advance(segments)?;
+        let numbers = self.next.number()..next.number();
+        let work = numbers.map(|n| Ok(self.key.work(SegmentIndex::new(n)?, SEGMENT_LEN)));
+        let work = work.collect();
+        self.next = next;
+        work
+    }
+
+    /// Takes back segments that were handed out, sealed and in order, where the envelope is
+    /// signed; without a signature there is nothing to do.
+    ///
+    /// # Errors
+    /// `invalid_argument` unless `sealed` consists of whole segments.
+    pub fn take_back(&mut self, sealed: &[u8]) -> Result<()> {
+        if !sealed.len().is_multiple_of(SEALED_SEGMENT_LEN) {
+            return Err(Error::invalid("only whole segments are taken back"));
+        }
+        if let Some(signature) = &mut self.signature {
+            sealed
+                .chunks(SEALED_SEGMENT_LEN)
+                .for_each(|sealed| signature.segment(&Sha256::digest(sealed)));
+        }
+        Ok(())
+    }
+
+    /// Hands out the last segment, of fewer than [`SEGMENT_LEN`] bytes, to a host that runs the
+    /// AEAD itself, with what takes it back.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the segment is not short.
+    pub fn hand_out_last(mut self, plaintext_len: usize) -> Result<(SegmentWork, LastSegment)> {
+        self.hand_out(0)?;
+        if plaintext_len >= SEGMENT_LEN {
+            return Err(Error::invalid("the last segment is shorter than the others"));
+        }
+        let work = self.key.work(self.next, plaintext_len);
+        Ok((work, LastSegment { signature: self.signature }))
+    }
+
     fn write_prefix<'a>(&mut self, out: &'a mut [u8]) -> &'a mut [u8] {
         if self.prefix_written {
             return out;
@@ -217,8 +305,13 @@ impl Sealer {
         let out = out.get_mut(..written).ok_or_else(output_too_short)?;
         let sealed = self.write_prefix(out);
         let hash = self.signature.is_some();
-        let item =
-            SealItem { key: &self.key, index: self.next, plaintext: &self.pending, sealed, hash };
+        let item = SealItem {
+            key: &self.key,
+            index: self.next,
+            plaintext: Some(&self.pending),
+            sealed,
+            hash,
+        };
         let digest = item.run();
         absorb(&mut self.signature, digest);
         Ok((written, self.signature.map(SignatureHash::into_pending)))
@@ -236,10 +329,26 @@ impl Sealer {
         let hash = self.signature.is_some();
         let len = last.len() + TAG_LEN;
         let sealed = sealed.get_mut(..len).ok_or_else(output_too_short)?;
-        let item = SealItem { key: &self.key, index: self.next, plaintext: last, sealed, hash };
+        let item =
+            SealItem { key: &self.key, index: self.next, plaintext: Some(last), sealed, hash };
         let digest = item.run();
         absorb(&mut self.signature, digest);
         Ok(self.signature.map(SignatureHash::into_pending))
+    }
+}
+
+/// The end of a message whose last segment a host seals.
+#[must_use = "a signed envelope does not open without its signature"]
+pub struct LastSegment {
+    signature: Option<SignatureHash>,
+}
+
+impl LastSegment {
+    /// Takes the sealed last segment back; the answer is what remains to be signed.
+    pub fn take_back(mut self, sealed: &[u8]) -> Option<PendingSignature> {
+        let digest = self.signature.is_some().then(|| Sha256::digest(sealed));
+        absorb(&mut self.signature, digest);
+        self.signature.map(SignatureHash::into_pending)
     }
 }
 
