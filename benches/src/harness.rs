@@ -6,12 +6,22 @@ use std::time::{Duration, Instant};
 pub(crate) struct Subject<'a> {
     pub(crate) name: String,
     pub(crate) threads: usize,
+    /// The subjects, on one thread, that this one's speed is divided by.
+    pub(crate) compare: Vec<&'static str>,
     pub(crate) call: Box<dyn FnMut() + 'a>,
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(name: &str, threads: usize, call: impl FnMut() + 'a) -> Self {
-        Subject { name: name.to_owned(), threads, call: Box::new(call) }
+    pub(crate) fn new(name: &str, call: impl FnMut() + 'a) -> Self {
+        Subject { name: name.to_owned(), threads: 1, compare: Vec::new(), call: Box::new(call) }
+    }
+
+    pub(crate) fn threads(self, threads: usize) -> Self {
+        Subject { threads, ..self }
+    }
+
+    pub(crate) fn compared_with(self, names: &[&'static str]) -> Self {
+        Subject { compare: names.to_vec(), ..self }
     }
 }
 

@@ -173,9 +173,9 @@ fn every_flipped_bit_of_stable_part_and_body_is_refused() {
         let sealed = seal(*suite, b"attack at dawn");
         let (header, body_start) = Header::parse(&sealed).unwrap();
         let stable_len = header.stable_part().len();
-        let bits = (0..stable_len).chain(body_start..sealed.len()).flat_map(|at| {
-            (0..8u8).map(move |bit| (at, bit))
-        });
+        let bits = (0..stable_len)
+            .chain(body_start..sealed.len())
+            .flat_map(|at| (0..8u8).map(move |bit| (at, bit)));
         let mut refused = 0;
         for (at, bit) in bits {
             let mut flipped = sealed.clone();
@@ -227,9 +227,8 @@ fn a_wrong_context_or_key_is_refused() {
     let other = keyfold::EncryptionContext::from([("tenant", "evil")]);
     let refused = keyfold::Unlocked::new(&header, key(1), &Demands::new(other)).err().unwrap();
     assert_eq!(refused.code(), ErrorCode::ContextMismatch);
-    let mut opener = keyfold::Unlocked::new(&header, key(2), &Demands::new(context()))
-        .unwrap()
-        .into_opener();
+    let mut opener =
+        keyfold::Unlocked::new(&header, key(2), &Demands::new(context())).unwrap().into_opener();
     let refused = opener.update(&sealed[start..], &mut Vec::new()).unwrap_err();
     assert_eq!(refused.code(), ErrorCode::AuthenticationFailed);
     let mut demands = Demands::new(context());

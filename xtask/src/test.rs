@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check there is, one after another, with a table at the end.
 
+mod licences;
 mod wasm;
 
 use std::time::Instant;
@@ -27,6 +28,8 @@ enum Step {
     Tools,
     /// Formatting, of both workspaces.
     Fmt,
+    /// Licences of all dependencies.
+    Licences,
     /// Lints as errors, all targets and features.
     Clippy,
     /// Documentation without a warning.
@@ -103,6 +106,7 @@ impl Step {
                 run(&mut cargo("fmt --all --check"))?;
                 run(&mut cargo("fmt --manifest-path fuzz/Cargo.toml --check"))
             }
+            Step::Licences => licences::check(workspace),
             Step::Clippy => {
                 run(&mut cargo("clippy --workspace --all-targets --all-features -- -D warnings"))
             }

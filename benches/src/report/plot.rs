@@ -8,10 +8,10 @@ use plotters::prelude::*;
 
 use super::{Row, figure, human};
 
-const WIDTH: i32 = 960;
+const WIDTH: i32 = 1100;
 const LINE: i32 = 18;
 const LEFT: i32 = 250;
-const RIGHT: i32 = 230;
+const RIGHT: i32 = 420;
 const COLOURS: [RGBColor; 4] =
     [RGBColor(38, 84, 124), RGBColor(6, 147, 116), RGBColor(200, 120, 20), RGBColor(150, 60, 110)];
 
@@ -61,7 +61,10 @@ fn draw_groups(
         text(title, (10, y), 14)?;
         y += LINE;
         let most = rows.iter().map(|row| row.value).fold(f64::MIN_POSITIVE, f64::max);
-        for (row, colour) in rows.iter().zip(COLOURS.iter().cycle()) {
+        // A figure with several ratios is several rows, and one bar.
+        let figures = rows.chunk_by(|a, b| (&a.subject, a.threads) == (&b.subject, b.threads));
+        for (same, colour) in figures.zip(COLOURS.iter().cycle()) {
+            let row = &same[0];
             let threads =
                 if row.threads > 1 { format!(", {} threads", row.threads) } else { String::new() };
             text(format!("{}{threads}", row.subject), (20, y), 12)?;
@@ -70,11 +73,12 @@ fn draw_groups(
             let length = (f64::from(WIDTH - LEFT - RIGHT) * row.value / most) as i32;
             let bar = [(LEFT, y), (LEFT + length, y + LINE - 5)];
             area.draw(&Rectangle::new(bar, colour.filled()))?;
-            let ratio = match (row.ratio, &row.ratio_to) {
-                (Some(ratio), Some(to)) => format!("  {ratio:.2} of {to}"),
-                _ => String::new(),
-            };
-            text(format!("{}{ratio}", figure(row.value)), (LEFT + length + 6, y), 12)?;
+            let ratios: String = same
+                .iter()
+                .filter_map(|row| Some((row.ratio?, row.ratio_to.as_ref()?)))
+                .map(|(ratio, to)| format!(" ({ratio:.2} of {to})"))
+                .collect();
+            text(format!("{}{ratios}", figure(row.value)), (LEFT + length + 6, y), 12)?;
             y += LINE;
         }
         y += LINE / 2;

@@ -1,6 +1,8 @@
 //! The library against the bare ciphers.
 
 mod aead;
+mod message;
+mod signature;
 
 use anyhow::Result;
 
@@ -14,6 +16,8 @@ pub(crate) fn measure(quick: bool) -> Result<Vec<Row>> {
         rows.extend(aead::encrypt(size, effort)?);
         rows.extend(aead::decrypt(size, effort)?);
     }
+    rows.extend(message::messages(1 << 10, effort)?);
+    rows.extend(signature::signatures(effort)?);
     Ok(rows)
 }
 
@@ -22,8 +26,6 @@ struct Comparison<'a> {
     case: &'a str,
     direction: &'static str,
     size: usize,
-    /// The name of the subject that the others are compared with.
-    ratio_to: &'a str,
 }
 
 impl Comparison<'_> {
@@ -32,38 +34,45 @@ impl Comparison<'_> {
         // Exact below 2^53 bytes.
         #[allow(clippy::cast_precision_loss)]
         let mega = self.size as f64 / 1e6;
-        self.rows(subjects, effort, "throughput", "MB/s", |seconds| mega / seconds)
+        self.rows(subjects, effort, ("throughput", "MB/s"), |seconds| mega / seconds)
+    }
+
+    /// Measures; rows in microseconds.
+    fn latency(&self, subjects: &mut [Subject<'_>], effort: Effort) -> Vec<Row> {
+        self.rows(subjects, effort, ("latency", "us"), |seconds| seconds * 1e6)
     }
 
     fn rows(
         &self,
         subjects: &mut [Subject<'_>],
         effort: Effort,
-        metric: &'static str,
-        unit: &'static str,
+        (metric, unit): (&'static str, &'static str),
         value: impl Fn(f64) -> f64,
     ) -> Vec<Row> {
         let seconds = in_turns(subjects, effort);
-        let timed = || subjects.iter().zip(&seconds);
-        let reference = timed().find(|(subject, _)| subject.name == self.ratio_to);
-        timed()
-            .map(|(subject, own)| {
-                let ratio = reference
-                    .filter(|(reference, _)| reference.name != subject.name)
-                    .map(|(_, seconds)| seconds / own);
-                Row {
-                    case: self.case.to_owned(),
-                    subject: subject.name.clone(),
-                    size: self.size as u64,
-                    threads: subject.threads,
-                    direction: self.direction,
-                    metric,
-                    value: value(*own),
-                    unit,
-                    ratio,
-                    ratio_to: ratio.map(|_| self.ratio_to.to_owned()),
-                }
-            })
-            .collect()
+        let single = |name: &str| {
+            let found = subjects.iter().position(|other| other.threads == 1 && other.name == name);
+            seconds[found.expect("a subject is compared with one of its comparison")]
+        };
+        let mut rows = Vec::new();
+        for (subject, own) in subjects.iter().zip(&seconds) {
+            let row = |ratio_to: Option<&str>| Row {
+                case: self.case.to_owned(),
+                subject: subject.name.clone(),
+                size: self.size as u64,
+                threads: subject.threads,
+                direction: self.direction,
+                metric,
+                value: value(*own),
+                unit,
+                ratio: ratio_to.map(|name| single(name) / own),
+                ratio_to: ratio_to.map(str::to_owned),
+            };
+            if subject.compare.is_empty() {
+                rows.push(row(None));
+            }
+            rows.extend(subject.compare.iter().map(|name| row(Some(name))));
+        }
+        rows
     }
 }
