@@ -4,8 +4,7 @@
 //! backend, because its API takes none.
 //!
 //! Its RSA is not blinded: it only signs, in constant time by design, and checks each result for
-//! faults;
-//! decryption stays with the portable backend, which blinds.
+//! faults. Decryption stays with the portable backend, which blinds.
 
 use std::sync::Arc;
 
