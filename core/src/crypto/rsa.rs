@@ -41,7 +41,8 @@ impl OaepHash {
 
 /// Encrypts with RSAES-OAEP under an empty label.
 ///
-/// ```
+#[cfg_attr(feature = "hazmat", doc = "```")]
+#[cfg_attr(not(feature = "hazmat"), doc = "```ignore")]
 /// use keyfold::SystemRng;
 /// use keyfold::crypto::rsa::{OaepHash, oaep_decrypt, oaep_encrypt};
 /// use keyfold::sign::{KeySpec, SigningKey};
