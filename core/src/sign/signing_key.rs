@@ -23,6 +23,14 @@ use crate::sign::{KeySpec, PublicKey, SignatureAlgorithm, jwk};
 /// key.public_key().verify(SignatureAlgorithm::Ed25519, b"report", &signature)?;
 /// # Ok::<(), keyfold::Error>(())
 /// ```
+///
+/// It cannot be printed, nor copied:
+///
+/// ```compile_fail,E0277
+/// fn print(key: &keyfold::sign::SigningKey) {
+///     println!("{key:?}");
+/// }
+/// ```
 pub struct SigningKey {
     pub(crate) private: sig::PrivateKey,
     public: PublicKey,
@@ -40,8 +48,9 @@ impl SigningKey {
     /// Takes a key pair from unencrypted DER PKCS#8 (RFC 5958, versions 1 and 2).
     ///
     /// # Errors
-    /// `invalid_argument` where the input is longer than
-    /// [`MAX_ENCODED_KEY_LEN`](super::MAX_ENCODED_KEY_LEN), malformed, followed by other bytes,
+    /// `limit_exceeded` where the input is longer than
+    /// [`MAX_ENCODED_KEY_LEN`](super::MAX_ENCODED_KEY_LEN); `invalid_argument` where it is
+    /// malformed, followed by other bytes,
     /// inconsistent with itself (a public half of another key, RSA numbers that do not belong
     /// together), or of a kind that is not in [`KeySpec`].
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self> {
