@@ -251,8 +251,12 @@ impl Opener {
         let written = self.update_len(sealed.len());
         let out = out.get_mut(..written).ok_or_else(output_too_short)?;
         if self.key.is_none() {
-            self.hold(&mut sealed, PREFIX_LEN);
-            let Some(prefix) = self.held.first_chunk::<PREFIX_LEN>() else { return Ok(0) };
+            // The trailer is held back from the very start: it is not a prefix either.
+            let needed = PREFIX_LEN + self.unlocked.trailer_len;
+            self.hold(&mut sealed, needed);
+            let Some(prefix) = self.held.first_chunk().filter(|_| self.held.len() >= needed) else {
+                return Ok(0);
+            };
             let unlocked = &self.unlocked;
             let key = unlocked.key.derive_committed(unlocked.suite, prefix, &unlocked.stable)?;
             self.key = Some(key);
@@ -260,7 +264,7 @@ impl Opener {
                 .signature
                 .as_ref()
                 .map(|signature| SignatureHash::new(signature, &unlocked.stable, prefix));
-            self.held.clear();
+            self.held.drain(..PREFIX_LEN);
         }
         let opened = self.open_ready(sealed, out);
         if opened.is_err() {
