@@ -137,7 +137,8 @@ impl Step {
                 run(std::process::Command::new(&python)
                     .args(["tests/vectors/generate.py", "--check"])
                     .current_dir(&workspace.root))?;
-                run(separate(&mut cargo("test --package"), "cobblestone").env("KEYFOLD_PYTHON", python))
+                run(separate(&mut cargo("test --package"), "cobblestone")
+                    .env("KEYFOLD_PYTHON", python))
             }
             Step::Fuzz => run(separate(&mut cargo("test --package"), "fuzz_replay")
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),
