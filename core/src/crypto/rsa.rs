@@ -42,7 +42,7 @@ impl OaepHash {
 /// Encrypts with RSAES-OAEP under an empty label.
 ///
 /// ```
-/// use keyfold::crypto::rng::SystemRng;
+/// use keyfold::SystemRng;
 /// use keyfold::crypto::rsa::{OaepHash, oaep_decrypt, oaep_encrypt};
 /// use keyfold::sign::{KeySpec, SigningKey};
 ///
@@ -225,7 +225,7 @@ impl RsaPublicKey {
     }
 
     pub(super) fn to_pkcs1(&self) -> Result<Vec<u8>> {
-        self.0.to_pkcs1_der().map(|der| der.into_vec()).map_err(malformed)
+        self.0.to_pkcs1_der().map(pkcs8::Document::into_vec).map_err(malformed)
     }
 
     /// The modulus and the public exponent, big-endian without leading zeros.

@@ -317,7 +317,7 @@ impl PrivateKey {
         check_encoded_len(der.len())?;
         let info = PrivateKeyInfoRef::try_from(der).map_err(malformed)?;
         let inner = info.private_key.as_bytes();
-        let key = match Family::of(info.algorithm.clone())? {
+        let key = match Family::of(info.algorithm)? {
             Family::Rsa => {
                 let (spec, key) = RsaPrivateKey::from_pkcs1(inner)?;
                 Self::new(spec, Private::Rsa(Box::new(key)))

@@ -8,11 +8,11 @@ use crate::sign::{KeySpec, PublicKey, SignatureAlgorithm, jwk};
 
 /// A key pair held in this process. Zeroized on drop, without Clone or Debug.
 ///
-/// RSA keys also decrypt, see [`oaep_decrypt`](crate::crypto::rsa::oaep_decrypt) (feature
-/// `hazmat`); a key should only ever do one of the two.
+/// RSA keys also decrypt, with `keyfold::crypto::rsa::oaep_decrypt` (feature `hazmat`); a key
+/// should only ever do one of the two.
 ///
 /// ```
-/// use keyfold::crypto::rng::SystemRng;
+/// use keyfold::SystemRng;
 /// use keyfold::sign::{KeySpec, SignatureAlgorithm, SigningKey};
 ///
 /// let key = SigningKey::generate(KeySpec::Ed25519, &SystemRng)?;
