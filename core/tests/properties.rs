@@ -7,7 +7,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use common::{context, header, key, open, recipient, seal, unlock};
 use keyfold::stream::io::{OpenReader, RangeReader, SealWriter, read_header};
 use keyfold::stream::{SEALED_SEGMENT_LEN, SEGMENT_LEN};
-use keyfold::{Demands, ErrorCode, Header, HeaderReader, Sealer, Suite, SystemRng, Threads};
+use keyfold::{Demands, ErrorCode, Header, HeaderReader, Sealer, Suite, SystemRng};
 use proptest::prelude::*;
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -90,9 +90,10 @@ proptest! {
         prop_assert_eq!(plan.len(), (start + take).min(len).saturating_sub(start.min(len)));
     }
 
+    #[cfg(feature = "parallel")]
     #[test]
     fn several_threads_make_the_same_bytes(len in 0..600_000usize, suite in suites()) {
-        let threads = Threads::new(3).unwrap();
+        let threads = keyfold::Threads::new(3).unwrap();
         let plaintext = pattern(len);
         let sealed = {
             let mut sealer =
