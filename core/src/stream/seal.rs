@@ -6,7 +6,7 @@ use super::segment::{MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, Thre
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
 use crate::crypto::rng::Rng;
-use crate::envelope::{Header, PendingSignature, SignatureHash};
+use crate::envelope::{EnvelopeSignature, Header, PendingSignature, SignatureHash};
 use crate::error::{Error, Result};
 use crate::suite::Suite;
 
@@ -33,13 +33,8 @@ impl Sealer {
     /// # Errors
     /// `internal` where the system has no randomness.
     pub fn new(header: &Header, key: &MessageKeyDeriver, rng: &dyn Rng) -> Result<Self> {
-        let stable = header.stable_part();
-        let mut sealer = Sealer::start(header.suite(), stable, key, rng)?;
-        sealer.header = header.to_bytes()?;
-        sealer.signature = header
-            .signature()
-            .map(|signature| SignatureHash::new(signature, stable, &sealer.prefix));
-        Ok(sealer)
+        let signature = header.signature();
+        Sealer::start(header.suite(), header.stable_part(), header.to_bytes()?, signature, key, rng)
     }
 
     /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
@@ -54,22 +49,29 @@ impl Sealer {
         key: &MessageKeyDeriver,
         rng: &dyn Rng,
     ) -> Result<Self> {
-        Sealer::start(suite, context, key, rng)
+        Sealer::start(suite, context, Vec::new(), None, key, rng)
     }
 
-    fn start(suite: Suite, stable: &[u8], key: &MessageKeyDeriver, rng: &dyn Rng) -> Result<Self> {
+    pub(crate) fn start(
+        suite: Suite,
+        stable: &[u8],
+        header: Vec<u8>,
+        signature: Option<&EnvelopeSignature>,
+        key: &MessageKeyDeriver,
+        rng: &dyn Rng,
+    ) -> Result<Self> {
         let mut prefix = [0; PREFIX_LEN];
         rng.fill(&mut prefix[..SALT_LEN])?;
         let (salt, commitment_out) = prefix.split_at_mut(SALT_LEN);
         let (key, commitment) = key.derive(suite, salt, stable);
         commitment_out.copy_from_slice(&commitment);
         Ok(Sealer {
-            header: Vec::new(),
+            header,
             prefix,
             prefix_written: false,
             key,
             next: SegmentIndex::ZERO,
-            signature: None,
+            signature: signature.map(|signature| SignatureHash::new(signature, stable, &prefix)),
             pending: Zeroizing::default(),
             threads: Threads::default(),
             state: Ok(()),
@@ -86,6 +88,10 @@ impl Sealer {
     /// The header, to be written before the body or beside it.
     pub fn header(&self) -> &[u8] {
         &self.header
+    }
+
+    pub(crate) fn take_header(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.header)
     }
 
     /// Bytes of body for a whole plaintext of this length, without header and signature.
