@@ -290,6 +290,7 @@ impl Threads {
     }
 
     /// Runs every item and hands the results over in order, up to the first error.
+    #[cfg_attr(not(feature = "parallel"), allow(clippy::unused_self))]
     pub(super) fn run<I: Send, R: Send>(
         &self,
         items: impl Iterator<Item = I>,
