@@ -13,6 +13,8 @@ pub mod clock;
 pub mod engine;
 pub mod error;
 mod hierarchy;
+pub mod password;
+pub mod policy;
 mod rows;
 pub mod store;
 pub mod types;
