@@ -4,10 +4,21 @@
 //! and the CPU has the instructions, the same functions run on `graviola`; which one runs is
 //! decided once, at run time, and never changes a result.
 
+#[cfg(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod accelerated;
+#[cfg(not(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[path = "crypto/accelerated_none.rs"]
+mod accelerated;
 pub mod aead;
+pub(crate) mod ec;
+mod ed25519;
 pub mod hash;
 pub mod kdf;
+#[cfg(feature = "password")]
+pub mod password;
 pub mod rng;
+pub mod rsa;
+pub(crate) mod sig;
 
 /// Whether the accelerated backend is compiled in and this CPU can run it.
 pub fn is_accelerated() -> bool {

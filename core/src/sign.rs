@@ -1,27 +1,35 @@
 //! Signatures: algorithms, local key pairs, public keys and their encodings.
+//!
+//! A [`SigningKey`] signs here, a KMS key signs in its KMS; both leave the same bytes, and anyone
+//! with the [`PublicKey`] verifies them offline, with keyfold or with any other library.
+//!
+//! ```
+//! use keyfold::crypto::rng::SystemRng;
+//! use keyfold::sign::{KeySpec, PublicKey, SignatureAlgorithm, SigningKey};
+//!
+//! let key = SigningKey::generate(KeySpec::EccNistP256, &SystemRng)?;
+//! let signature = key.sign(SignatureAlgorithm::EcdsaSha256, b"report")?;
+//!
+//! let published = key.public_key().to_spki_pem();
+//! let public = PublicKey::from_spki_pem(&published)?;
+//! public.verify(SignatureAlgorithm::EcdsaSha256, b"report", &signature)?;
+//! assert!(public.verify(SignatureAlgorithm::EcdsaSha256, b"forged", &signature).is_err());
+//! # Ok::<(), keyfold::Error>(())
+//! ```
 
-/// A signature algorithm, named as the AWS KMS API and this project's glossary name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum SignatureAlgorithm {
-    /// RSA PKCS#1 v1.5 with SHA-256.
-    RsaPkcs1Sha256,
-    /// RSA PKCS#1 v1.5 with SHA-384.
-    RsaPkcs1Sha384,
-    /// RSA PKCS#1 v1.5 with SHA-512.
-    RsaPkcs1Sha512,
-    /// RSA-PSS with SHA-256, MGF1 with the same hash, salt of 32 bytes.
-    RsaPssSha256,
-    /// RSA-PSS with SHA-384, MGF1 with the same hash, salt of 48 bytes.
-    RsaPssSha384,
-    /// RSA-PSS with SHA-512, MGF1 with the same hash, salt of 64 bytes.
-    RsaPssSha512,
-    /// ECDSA with SHA-256, on P-256 or secp256k1.
-    EcdsaSha256,
-    /// ECDSA with SHA-384, on P-384.
-    EcdsaSha384,
-    /// ECDSA with SHA-512, on P-521.
-    EcdsaSha512,
-    /// Ed25519 (RFC 8032), over the message itself.
-    Ed25519,
-}
+mod algorithm;
+mod ecdsa_form;
+mod jwk;
+mod message;
+mod public_key;
+mod signing_key;
+
+pub use algorithm::{KeySpec, SignatureAlgorithm};
+pub use ecdsa_form::{ecdsa_der_to_raw, ecdsa_raw_to_der};
+pub use message::MessageHasher;
+pub use public_key::PublicKey;
+pub use signing_key::SigningKey;
+
+/// The longest encoded key that is parsed, in bytes, in every form: four times the largest one
+/// that can be valid, an RSA-4096 private key as JWK.
+pub const MAX_ENCODED_KEY_LEN: usize = 16 * 1024;

@@ -10,6 +10,21 @@ pub trait Rng: MaybeSendSync {
     /// # Errors
     /// `internal` where the system has no randomness to give.
     fn fill(&self, out: &mut [u8]) -> Result<()>;
+
+    /// Whether the bytes are the operating system's own, so that a backend which draws from there
+    /// by itself may do so. A source that a test can repeat must answer no, as by default.
+    fn is_system(&self) -> bool {
+        false
+    }
+}
+
+/// The generator that crates of primitives ask for, which never fails: ChaCha20 under a seed of
+/// 32 bytes from `rng`. A source that fails does so here, before anything is made.
+pub(super) fn seeded(rng: &dyn Rng) -> Result<chacha20::ChaCha20Rng> {
+    use chacha20::rand_core::SeedableRng;
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    rng.fill(&mut *seed)?;
+    Ok(chacha20::ChaCha20Rng::from_seed(*seed))
 }
 
 /// The operating system's generator: safe after `fork`, without a state of its own.
@@ -21,5 +36,9 @@ impl Rng for SystemRng {
         getrandom::fill(out).map_err(|_| {
             Error::new(ErrorCode::Internal, "the system's random generator is not available")
         })
+    }
+
+    fn is_system(&self) -> bool {
+        true
     }
 }

@@ -1,0 +1,20 @@
+//! Stands in for `accelerated.rs` where there is no accelerated backend.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::sig::{FastPrivateKey, FastPublicKey};
+use crate::sign::KeySpec;
+
+pub(super) fn public_key(_: KeySpec, _: &[u8]) -> Option<Arc<dyn FastPublicKey>> {
+    None
+}
+
+pub(super) fn private_key(_: KeySpec, _: &[u8]) -> Option<Box<dyn FastPrivateKey>> {
+    None
+}
+
+pub(super) fn generate_rsa(_: KeySpec) -> Option<Zeroizing<Vec<u8>>> {
+    None
+}
