@@ -67,6 +67,9 @@ pub struct Trail {
     /// The grant that allowed the operation, or that it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_id: Option<String>,
+    /// The statement of the key policy that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
     /// The names in the encryption context.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context_names: Vec<String>,

@@ -1,8 +1,18 @@
 //! The engine: operations over one store, each of them one transaction with its audit record.
 
+mod aliases;
 mod authorize;
 mod cache;
 mod crypto;
+mod grants;
+mod keys;
+mod material;
+mod pages;
+mod policies;
+mod resolve;
+mod rotation;
+mod sign;
+mod tags;
 mod tick;
 
 use std::sync::Mutex;
@@ -20,6 +30,7 @@ use crate::store::{self, MemoryStore, Store, Txn};
 use crate::types::Blob;
 
 pub use authorize::Caller;
+pub use tick::Tick;
 
 /// A KMS over one store, with its root key in memory.
 ///
@@ -171,7 +182,8 @@ impl Engine {
         if let Err(error) = &outcome {
             // A store that does not answer would only be waited for twice.
             if error.code() != KmsErrorCode::DependencyTimeout {
-                let record = self.record::<O>(caller, now, error.code().as_str(), trail)?;
+                let record =
+                    self.record(caller, now, O::NAME, O::READ_ONLY, error.code().as_str(), trail)?;
                 store::write(&*self.store, |txn| audit::append(txn, &self.keys, record))?;
             }
         }
@@ -190,16 +202,19 @@ impl Engine {
         store::write(&*self.store, |txn| {
             let mut call = Call { engine: self, caller, now, txn, trail, prepared };
             let response = request.run(&mut call)?;
-            let record = self.record::<O>(caller, now, "ok", std::mem::take(call.trail))?;
+            let trail = std::mem::take(call.trail);
+            let record = self.record(caller, now, O::NAME, O::READ_ONLY, "ok", trail)?;
             audit::append(call.txn, &self.keys, record)?;
             Ok(response)
         })
     }
 
-    fn record<O: Operation>(
+    fn record(
         &self,
         caller: &Caller,
         now: Timestamp,
+        operation: &str,
+        read_only: bool,
         result: &str,
         trail: Trail,
     ) -> Result<AuditRecord> {
@@ -212,8 +227,8 @@ impl Engine {
             principal: caller.principal().to_owned(),
             account: caller.account().to_owned(),
             authentication: caller.authentication().to_owned(),
-            operation: O::NAME.to_owned(),
-            read_only: O::READ_ONLY,
+            operation: operation.to_owned(),
+            read_only,
             result: result.to_owned(),
             trail,
         })

@@ -9,6 +9,7 @@
 
 pub mod arn;
 pub mod audit;
+pub mod blob;
 pub mod clock;
 pub mod engine;
 pub mod error;

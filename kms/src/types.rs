@@ -85,6 +85,12 @@ impl Sensitive {
     }
 }
 
+impl From<Zeroizing<Vec<u8>>> for Sensitive {
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Sensitive(std::mem::take(&mut *bytes))
+    }
+}
+
 impl From<&[u8]> for Sensitive {
     fn from(bytes: &[u8]) -> Self {
         Sensitive(bytes.to_vec())
