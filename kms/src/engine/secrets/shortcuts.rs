@@ -25,9 +25,8 @@ impl Engine {
     ) -> Result<String> {
         let put = || {
             let (secret_string, secret_binary) = split(value);
-            let secret_id = name.to_owned();
             let request = PutSecretValueRequest {
-                secret_id,
+                secret_id: name.to_owned(),
                 secret_string,
                 secret_binary,
                 ..PutSecretValueRequest::default()

@@ -257,8 +257,7 @@ fn audit_records_tell_everything_but_values() {
             secret_string: text(&format!("{PLANTED}-3")),
             ..put("s")
         })
-        .err()
-        .expect("refused");
+        .expect_err("refused");
         safe.delete("s").expect("scheduled");
         code(safe.get("s"));
         let records = safe.engine.audit_records(0, 1000).expect("records");
