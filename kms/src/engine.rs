@@ -18,17 +18,17 @@ mod tick;
 
 use std::sync::Mutex;
 
-use keyfold::crypto::rng::{Rng, SystemRng};
+use keyfold::crypto::rng::Rng;
 use uuid::Uuid;
 
 use crate::arn::Realm;
 use crate::audit::{self, AuditRecord, AuditReport, Trail};
-use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::error::{KmsError, KmsErrorCode, Result};
-use crate::hierarchy::{RootKey, StoreKeys, damaged};
-use crate::rows::{self, IDENTITY, IdentityRow};
-use crate::store::{self, MemoryStore, Store, Txn};
-use crate::types::Blob;
+use crate::clock::{Clock, Timestamp};
+use crate::error::{KmsErrorCode, Result};
+use crate::hierarchy::StoreKeys;
+use crate::root::{RootKey, SlotInfo};
+use crate::rows::IdentityRow;
+use crate::store::{self, Store, Txn};
 
 pub use authorize::Caller;
 pub use tick::Tick;
@@ -47,12 +47,13 @@ pub use tick::Tick;
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 pub struct Engine {
-    store: Box<dyn Store>,
-    clock: Box<dyn Clock>,
-    rng: Box<dyn Rng>,
-    identity: IdentityRow,
-    root: RootKey,
-    keys: StoreKeys,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) rng: Box<dyn Rng>,
+    pub(crate) identity: IdentityRow,
+    pub(crate) root: RootKey,
+    pub(crate) keys: StoreKeys,
+    pub(crate) opened_by: Option<SlotInfo>,
     cache: Mutex<cache::Cache>,
 }
 
@@ -129,30 +130,17 @@ pub(crate) fn make_id(rng: &dyn Rng) -> Result<Uuid> {
 }
 
 impl Engine {
-    /// An engine whose store and root key end with it.
-    pub fn in_memory() -> Result<Self> {
-        Self::in_memory_with(Realm::default(), Box::new(SystemClock), Box::new(SystemRng))
-    }
-
-    /// [`Engine::in_memory`] with a realm, clock and generator of the caller's choice.
-    pub fn in_memory_with(realm: Realm, clock: Box<dyn Clock>, rng: Box<dyn Rng>) -> Result<Self> {
-        let root = RootKey::make(&*rng)?;
-        let store = Box::new(MemoryStore::new());
-        let identity = store::write(&*store, |txn| {
-            found(txn, &root, realm, clock.now(), &*rng).map(|(identity, _)| identity)
-        })?;
-        Ok(Self::assemble(store, clock, rng, identity, root))
-    }
-
-    fn assemble(
+    pub(crate) fn assemble(
         store: Box<dyn Store>,
         clock: Box<dyn Clock>,
         rng: Box<dyn Rng>,
         identity: IdentityRow,
         root: RootKey,
+        opened_by: Option<SlotInfo>,
     ) -> Self {
         let keys = StoreKeys::derive(&root, identity.store_id.as_bytes());
-        Engine { store, clock, rng, identity, root, keys, cache: Mutex::default() }
+        let cache = Mutex::default();
+        Engine { store, clock, rng, identity, root, keys, opened_by, cache }
     }
 
     /// The id of the store.
@@ -212,7 +200,7 @@ impl Engine {
         })
     }
 
-    fn record(
+    pub(crate) fn record(
         &self,
         caller: &Caller,
         now: Timestamp,
@@ -246,35 +234,4 @@ impl Engine {
     pub fn verify_audit(&self) -> Result<AuditReport> {
         store::read(&*self.store, |txn| audit::verify(txn, &self.keys))
     }
-}
-
-/// Writes the identity of a new store; create-only.
-fn found(
-    txn: &mut dyn Txn,
-    root: &RootKey,
-    realm: Realm,
-    now: Timestamp,
-    rng: &dyn Rng,
-) -> Result<(IdentityRow, StoreKeys)> {
-    if !realm.is_valid() {
-        return Err(KmsError::validation(
-            "realm",
-            "Member must be a partition, region and account",
-        ));
-    }
-    if rows::get::<IdentityRow>(txn, IDENTITY)?.is_some() {
-        return Err(KmsError::new(KmsErrorCode::AlreadyExists, "the store has a root key already"));
-    }
-    let store_id = make_id(rng)?;
-    let keys = StoreKeys::derive(root, store_id.as_bytes());
-    let root_check = Blob(keys.root_check_value().to_vec());
-    let identity = IdentityRow { store_id, realm, created: now, epoch: 1, root_check };
-    rows::put(txn, IDENTITY, &identity)?;
-    audit::start(txn, &keys)?;
-    Ok((identity, keys))
-}
-
-/// Reads who the store is.
-fn identity(txn: &mut dyn Txn) -> Result<IdentityRow> {
-    rows::get(txn, IDENTITY)?.ok_or_else(|| damaged("the identity"))
 }

@@ -16,6 +16,8 @@ use keyfold::maybe_send::MaybeSendSync;
 use crate::error::{KmsError, KmsErrorCode};
 
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 /// The longest key of a record, in bytes.
 pub const MAX_KEY: usize = 1024;
