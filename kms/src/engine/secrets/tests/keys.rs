@@ -287,6 +287,24 @@ fn audit_records_tell_everything_but_values() {
     });
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_files_on_disk_hold_no_value() {
+    const PLANTED: &str = "planted-value-0123456789";
+    let safe = Safe::on_disk();
+    safe.create("s", PLANTED);
+    safe.put("s", &format!("{PLANTED}-2"));
+    let folder = safe.folder.as_ref().expect("a folder").path();
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).expect("a folder") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");
+        let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        assert!(!holds(PLANTED.as_bytes()) && !holds(b"planted"));
+        files += usize::from(holds(b"AWSCURRENT"));
+    }
+    assert!(files > 0, "the database itself was among them");
+}
+
 #[test]
 fn errors_do_not_repeat_values() {
     const PLANTED: &str = "planted-value-0123456789";
