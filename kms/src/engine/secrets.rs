@@ -264,6 +264,10 @@ fn by_name(call: &mut Call<'_>, name: &str) -> Result<Option<Secret>> {
     }
     let Some(key) = call.txn.get(Table::SecretNames, name.as_bytes())? else { return Ok(None) };
     let secret = load(call.txn, &key)?;
+    // An index that was altered must not pass one secret off as another.
+    if secret.row.name != name {
+        return Err(crate::hierarchy::damaged("the index of secrets"));
+    }
     Ok(Some(secret).filter(|secret| !secret.row.is_gone(call.now)))
 }
 

@@ -246,6 +246,21 @@ fn a_value_opens_only_in_its_own_place() {
 }
 
 #[test]
+fn an_altered_index_does_not_pass_one_secret_off_as_another() {
+    with_safes(|safe| {
+        safe.create("a", "one");
+        safe.create("b", "two");
+        store::write(&*safe.engine.store, |txn| {
+            let key = txn.get(Table::SecretNames, b"b")?.expect("an entry");
+            txn.put(Table::SecretNames, b"a", &key)
+        })
+        .expect("somebody writes to the database");
+        assert_eq!(code(safe.get("a")), KmsErrorCode::InternalService);
+        assert_eq!(safe.get("b").expect("untouched"), "two");
+    });
+}
+
+#[test]
 fn audit_records_tell_everything_but_values() {
     const PLANTED: &str = "planted-value-0123456789";
     with_safes(|safe| {
