@@ -163,7 +163,8 @@ impl Operation for CreateKeyRequest {
             deletion_scheduled_by: None,
         };
         call.trail.resource(call.realm().key(id));
-        let bypass = self.bypass_policy_lockout_safety_check == Some(true);
+        // The default policy leaves control with the account, whatever the caller's own role is.
+        let bypass = self.bypass_policy_lockout_safety_check == Some(true) || self.policy.is_none();
         let policy = match &self.policy {
             Some(policy) => policy.clone(),
             None => {
