@@ -4,7 +4,6 @@
 //! drifts by more than the differences that matter; a library that measures one subject after
 //! the other puts that drift into the ratios.
 #![forbid(unsafe_code)]
-#![allow(clippy::similar_names, reason = "a sealer seals what is then sealed")]
 
 mod harness;
 mod process;

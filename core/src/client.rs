@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use crate::context::EncryptionContext;
 use crate::crypto::rng::{Rng, SystemRng};
-use crate::envelope::{Header, MAX_HEADER_LEN};
+use crate::envelope::{Header, MAX_HEADER_LEN, encode_stable, join};
 use crate::error::{Error, Result};
 use crate::keyring::Keyring;
 use crate::keys::KeyUri;
@@ -127,8 +127,13 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         context: &EncryptionContext,
     ) -> Result<Vec<u8>> {
-        let options = SealOptions::default();
-        Ok(self.encrypt_with(plaintext, keyring, context, &options).await?.attached())
+        let options = SealOptions::default().sized(plaintext);
+        let mut sealer = self.sealer(keyring, context, &options).await?;
+        let mut envelope = sealer.take_header();
+        let header_len = envelope.len();
+        envelope.resize(header_len + body_len(plaintext)?, 0);
+        sealer.seal_whole(plaintext, &mut envelope[header_len..])?;
+        Ok(envelope)
     }
 
     /// Encrypts a whole value, with every option, header and body apart.
@@ -142,8 +147,8 @@ impl<K: Kms> Client<K> {
         context: &EncryptionContext,
         options: &SealOptions<'_>,
     ) -> Result<Sealed> {
-        let sealer = self.sealer(keyring, context, &options.sized(plaintext)).await?;
-        let header = sealer.header().to_vec();
+        let mut sealer = self.sealer(keyring, context, &options.sized(plaintext)).await?;
+        let header = sealer.take_header();
         let mut body = vec![0; body_len(plaintext)?];
         let pending = sealer.seal_whole(plaintext, &mut body)?;
         body.extend_from_slice(&self.trailer(pending, options).await?);
@@ -264,15 +269,18 @@ impl<K: Kms> Client<K> {
         context: &EncryptionContext,
         options: &SealOptions<'_>,
     ) -> Result<Sealer> {
-        let cached = self.data_key(keyring, context, options.plaintext_len).await?;
+        // Checked before a KMS is asked for a key that nothing could be sealed with.
+        let context_bytes = context.to_canonical()?;
+        let cached = self.data_key(keyring, context, &context_bytes, options.plaintext_len).await?;
         let signature = match &options.signer {
             None => None,
             Some(signer) => Some(self.envelope_signature(signer).await?),
         };
         let suite = options.suite.unwrap_or(Suite::Aes256Gcm);
-        let recipients = cached.recipients.to_vec();
-        let header = Header::new(suite, context.clone(), signature, recipients)?;
-        let sealer = Sealer::new(&header, &cached.key, self.rng.as_ref())?;
+        let stable = encode_stable(suite, &context_bytes, signature.as_ref())?;
+        let header = join(&stable, &cached.recipients)?;
+        let rng = self.rng.as_ref();
+        let sealer = Sealer::start(suite, &stable, header, signature.as_ref(), &cached.key, rng)?;
         Ok(sealer.with_threads(&self.threads))
     }
 

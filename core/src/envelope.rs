@@ -52,17 +52,7 @@ impl Header {
         signature: Option<EnvelopeSignature>,
         recipients: Vec<WrappedKey>,
     ) -> Result<Self> {
-        let canonical = context.to_canonical()?;
-        let mut stable = Vec::with_capacity(9 + canonical.len());
-        stable.extend_from_slice(&MAGIC);
-        stable.push(VERSION);
-        stable.extend_from_slice(&suite.id().to_be_bytes());
-        stable.push(if signature.is_some() { FLAG_SIGNED } else { 0 });
-        codec::put_bytes(&mut stable, &canonical, EncryptionContext::MAX_LEN)?;
-        if let Some(signature) = &signature {
-            stable.push(signature.algorithm_id());
-            codec::put_bytes(&mut stable, signature.hint().as_bytes(), MAX_SIGNER_LEN)?;
-        }
+        let stable = encode_stable(suite, &context.to_canonical()?, signature.as_ref())?;
         let header = Header { suite, context, signature, recipients: Vec::new(), stable };
         header.with_recipients(recipients)
     }
@@ -145,33 +135,8 @@ impl Header {
     /// # Errors
     /// As [`Header::with_recipients`], which has checked it already.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        if self.recipients.is_empty() {
-            return Err(Error::invalid("an envelope has at least one recipient"));
-        }
-        if self.recipients.len() > MAX_RECIPIENTS {
-            return Err(Error::limit("an envelope has at most 16 recipients"));
-        }
-        let recipients_len: usize = self.recipients.iter().map(|r| r.ciphertext.len() + 256).sum();
-        let mut out = Vec::with_capacity(self.stable.len() + recipients_len);
-        out.extend_from_slice(&self.stable);
-        out.push(u8::try_from(self.recipients.len()).unwrap_or(u8::MAX));
-        for recipient in &self.recipients {
-            if recipient.ciphertext.is_empty() {
-                return Err(Error::invalid("a wrapped key is empty"));
-            }
-            codec::put_bytes(&mut out, recipient.key.as_str().as_bytes(), KeyUri::MAX_LEN)?;
-            let params_len =
-                recipient.params.iter().map(|(name, value)| 4 + name.len() + value.len());
-            if params_len.sum::<usize>() + 2 > MAX_PARAMS_LEN {
-                return Err(Error::limit("the provider parameters are longer than 4096 bytes"));
-            }
-            codec::put_bytes(&mut out, &encode_pairs(&recipient.params), MAX_PARAMS_LEN)?;
-            codec::put_bytes(&mut out, &recipient.ciphertext, MAX_WRAPPED_LEN)?;
-        }
-        if out.len() > MAX_HEADER_LEN {
-            return Err(Error::limit("the header is longer than 64 KiB"));
-        }
-        Ok(out)
+        let recipients = encode_recipients(&self.recipients)?;
+        join(&self.stable, &recipients)
     }
 
     /// The suite.
@@ -203,6 +168,57 @@ impl Header {
     pub fn trailer_len(&self) -> usize {
         self.signature.as_ref().map_or(0, EnvelopeSignature::len)
     }
+}
+
+/// The stable part of a header, from a context in its canonical form.
+pub(crate) fn encode_stable(
+    suite: Suite,
+    context: &[u8],
+    signature: Option<&EnvelopeSignature>,
+) -> Result<Vec<u8>> {
+    let mut stable = Vec::with_capacity(9 + context.len());
+    stable.extend_from_slice(&MAGIC);
+    stable.push(VERSION);
+    stable.extend_from_slice(&suite.id().to_be_bytes());
+    stable.push(if signature.is_some() { FLAG_SIGNED } else { 0 });
+    codec::put_bytes(&mut stable, context, EncryptionContext::MAX_LEN)?;
+    if let Some(signature) = signature {
+        stable.push(signature.algorithm_id());
+        codec::put_bytes(&mut stable, signature.hint().as_bytes(), MAX_SIGNER_LEN)?;
+    }
+    Ok(stable)
+}
+
+/// The recipient list of a header.
+pub(crate) fn encode_recipients(recipients: &[WrappedKey]) -> Result<Vec<u8>> {
+    if recipients.is_empty() {
+        return Err(Error::invalid("an envelope has at least one recipient"));
+    }
+    if recipients.len() > MAX_RECIPIENTS {
+        return Err(Error::limit("an envelope has at most 16 recipients"));
+    }
+    let mut out = vec![u8::try_from(recipients.len()).unwrap_or(u8::MAX)];
+    for recipient in recipients {
+        if recipient.ciphertext.is_empty() {
+            return Err(Error::invalid("a wrapped key is empty"));
+        }
+        codec::put_bytes(&mut out, recipient.key.as_str().as_bytes(), KeyUri::MAX_LEN)?;
+        let params_len = recipient.params.iter().map(|(name, value)| 4 + name.len() + value.len());
+        if params_len.sum::<usize>() + 2 > MAX_PARAMS_LEN {
+            return Err(Error::limit("the provider parameters are longer than 4096 bytes"));
+        }
+        codec::put_bytes(&mut out, &encode_pairs(&recipient.params), MAX_PARAMS_LEN)?;
+        codec::put_bytes(&mut out, &recipient.ciphertext, MAX_WRAPPED_LEN)?;
+    }
+    Ok(out)
+}
+
+/// A whole header from its two parts.
+pub(crate) fn join(stable: &[u8], recipients: &[u8]) -> Result<Vec<u8>> {
+    if stable.len() + recipients.len() > MAX_HEADER_LEN {
+        return Err(Error::limit("the header is longer than 64 KiB"));
+    }
+    Ok([stable, recipients].concat())
 }
 
 /// Why a header could not be read.

@@ -12,8 +12,8 @@ pub mod segment;
 
 pub use open::{Demands, HeaderReader, Opener, Unlocked};
 pub use range::{Layout, RangeOpener, RangePlan};
-pub use seal::Sealer;
-pub use segment::{MessageKeyDeriver, Threads};
+pub use seal::{LastSegment, Sealer};
+pub use segment::{MessageKey, MessageKeyDeriver, SegmentIndex, SegmentWork, Threads};
 
 /// Plaintext bytes in every segment but the last, which is always shorter.
 pub const SEGMENT_LEN: usize = 16_384;

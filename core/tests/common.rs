@@ -1,5 +1,5 @@
 //! What the integration tests share: envelopes without a KMS.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use keyfold::{
     Unlocked, WrappedKey,
 };
 
-pub fn key(byte: u8) -> Arc<MessageKeyDeriver> {
+pub(crate) fn key(byte: u8) -> Arc<MessageKeyDeriver> {
     let data_key = DataKey::take(&mut [byte; 32]).expect("32 bytes");
     Arc::new(MessageKeyDeriver::new(&data_key))
 }
 
-pub fn recipient(name: &str) -> WrappedKey {
+pub(crate) fn recipient(name: &str) -> WrappedKey {
     WrappedKey {
         key: format!("test:{name}").parse().expect("a valid URI"),
         params: keyfold::ProviderParams::new(),
@@ -21,16 +21,16 @@ pub fn recipient(name: &str) -> WrappedKey {
     }
 }
 
-pub fn context() -> EncryptionContext {
+pub(crate) fn context() -> EncryptionContext {
     EncryptionContext::from([("tenant", "acme")])
 }
 
-pub fn header(suite: Suite) -> Header {
+pub(crate) fn header(suite: Suite) -> Header {
     Header::new(suite, context(), None, vec![recipient("a")]).expect("within limits")
 }
 
 /// An attached, unsigned envelope under `key(1)`.
-pub fn seal(suite: Suite, plaintext: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(suite: Suite, plaintext: &[u8]) -> Vec<u8> {
     let header = header(suite);
     let mut sealer = Sealer::new(&header, &key(1), &SystemRng).expect("randomness");
     let mut out = sealer.header().to_vec();
@@ -40,7 +40,7 @@ pub fn seal(suite: Suite, plaintext: &[u8]) -> Vec<u8> {
 }
 
 /// Opens an attached envelope under `key(1)`, split into pieces of this size.
-pub fn open(envelope: &[u8], piece: usize) -> keyfold::Result<Vec<u8>> {
+pub(crate) fn open(envelope: &[u8], piece: usize) -> keyfold::Result<Vec<u8>> {
     let (header, start) = Header::parse(envelope)?;
     let mut opener = unlock(&header)?.into_opener();
     let mut plaintext = Vec::new();
@@ -51,6 +51,6 @@ pub fn open(envelope: &[u8], piece: usize) -> keyfold::Result<Vec<u8>> {
     Ok(plaintext)
 }
 
-pub fn unlock(header: &Header) -> keyfold::Result<Unlocked> {
+pub(crate) fn unlock(header: &Header) -> keyfold::Result<Unlocked> {
     Unlocked::new(header, key(1), &Demands::new(context()))
 }

@@ -1,12 +1,15 @@
 //! What must hold for any input.
+#![cfg(feature = "hazmat")]
+#![allow(clippy::cast_possible_truncation, clippy::similar_names)]
 
 mod common;
 
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 use common::{context, header, key, open, recipient, seal, unlock};
+use keyfold::crypto::aead::{AeadAlgorithm, AeadKey};
 use keyfold::stream::io::{OpenReader, RangeReader, SealWriter, read_header};
-use keyfold::stream::{SEALED_SEGMENT_LEN, SEGMENT_LEN};
+use keyfold::stream::{MessageKey, SEALED_SEGMENT_LEN, SEGMENT_LEN, SegmentWork};
 use keyfold::{Demands, ErrorCode, Header, HeaderReader, Sealer, Suite, SystemRng, Threads};
 use proptest::prelude::*;
 
@@ -165,6 +168,107 @@ proptest! {
         };
         prop_assert_eq!(encode(&a) == encode(&b), a == b);
     }
+}
+
+/// A host's AEAD: what a browser does with the work items.
+fn host_seal(key: &MessageKey, work: &SegmentWork, plaintext: &[u8]) -> Vec<u8> {
+    let aead = AeadKey::new_portable(AeadAlgorithm::Aes256Gcm, key.expose());
+    assert_eq!(plaintext.len(), work.plaintext_len);
+    let mut sealed = plaintext.to_vec();
+    let tag = aead.seal(&work.nonce, &[], &mut sealed);
+    sealed.extend_from_slice(&tag);
+    sealed
+}
+
+#[test]
+fn segments_can_be_sealed_and_opened_by_the_host() {
+    let plaintext = pattern(2 * SEGMENT_LEN + 100);
+    let mut sealer = Sealer::new(&header(Suite::Aes256Gcm), &key(1), &SystemRng).unwrap();
+    assert!(sealer.hand_out(1).is_err(), "the prefix comes first");
+    let mut sealer_out = sealer.header().to_vec();
+    sealer.update(&[], &mut sealer_out).unwrap();
+    for (work, piece) in sealer.hand_out(2).unwrap().iter().zip(plaintext.chunks(SEGMENT_LEN)) {
+        let sealed = host_seal(sealer.message_key(), work, piece);
+        sealer.take_back(&sealed).unwrap();
+        sealer_out.extend_from_slice(&sealed);
+    }
+    let last = &plaintext[2 * SEGMENT_LEN..];
+    let key_for_last = AeadKey::new(AeadAlgorithm::Aes256Gcm, sealer.message_key().expose());
+    let (work, end) = sealer.hand_out_last(last.len()).unwrap();
+    let mut sealed = last.to_vec();
+    let tag = key_for_last.seal(&work.nonce, &[], &mut sealed);
+    sealed.extend_from_slice(&tag);
+    assert!(end.take_back(&sealed).is_none());
+    sealer_out.extend_from_slice(&sealed);
+    assert_eq!(open(&sealer_out, 999).unwrap(), plaintext);
+
+    let (header, start) = Header::parse(&sealer_out).unwrap();
+    let body = &sealer_out[start..];
+    let prefix = body.first_chunk().unwrap();
+    let ranges = unlock(&header).unwrap().into_ranges(prefix, body.len() as u64).unwrap();
+    let plan = ranges.layout().plan(SEGMENT_LEN as u64 + 5..2 * SEGMENT_LEN as u64 + 50).unwrap();
+    let mut joined = Vec::new();
+    let fetched = &body[plan.fetch().start as usize..plan.fetch().end as usize];
+    let work = ranges.hand_out(&plan).unwrap();
+    for (work, sealed) in work.iter().zip(fetched.chunks(SEALED_SEGMENT_LEN)) {
+        let aead = AeadKey::new(AeadAlgorithm::Aes256Gcm, ranges.message_key().expose());
+        let (data, tag) = sealed.split_last_chunk().unwrap();
+        let mut data = data.to_vec();
+        aead.open(&work.nonce, &[], &mut data, tag).unwrap();
+        joined.extend_from_slice(&data);
+    }
+    let skip = plan.skip() as usize;
+    assert_eq!(
+        joined[skip..skip + plan.len() as usize],
+        plaintext[SEGMENT_LEN + 5..2 * SEGMENT_LEN + 50]
+    );
+}
+
+#[test]
+fn segments_can_be_sealed_and_opened_in_place() {
+    let plaintext = pattern(3 * SEGMENT_LEN + 7);
+    let threads = Threads::new(2).unwrap();
+    let mut sealer = Sealer::new(&header(Suite::ChaCha20Poly1305), &key(1), &SystemRng)
+        .unwrap()
+        .with_threads(&threads);
+    let mut out = sealer.header().to_vec();
+    assert!(sealer.hand_out(0).is_err());
+    sealer.update(&[], &mut out).unwrap();
+    let mut slots = vec![0; 3 * SEALED_SEGMENT_LEN];
+    for (slot, piece) in slots.chunks_mut(SEALED_SEGMENT_LEN).zip(plaintext.chunks(SEGMENT_LEN)) {
+        slot[..SEGMENT_LEN].copy_from_slice(piece);
+    }
+    sealer.update_in_place(&mut slots).unwrap();
+    out.extend_from_slice(&slots);
+    sealer.update(&plaintext[3 * SEGMENT_LEN..], &mut out).unwrap();
+    sealer.finish(&mut out).unwrap();
+    assert_eq!(open(&out, usize::MAX).unwrap(), plaintext);
+
+    let (header, start) = Header::parse(&out).unwrap();
+    let opened = |flip: Option<usize>| {
+        let mut out = out.clone();
+        if let Some(at) = flip {
+            out[start + 56 + at] ^= 1;
+        }
+        let (prefix, rest) = out[start..].split_at_mut(56);
+        let mut opener = unlock(&header).unwrap().into_opener();
+        assert!(!opener.holds_nothing());
+        let mut plaintext = Vec::new();
+        opener.update(prefix, &mut plaintext).unwrap();
+        assert!(opener.holds_nothing());
+        let (slots, last) = rest.split_at_mut(3 * SEALED_SEGMENT_LEN);
+        let opened = opener.update_in_place(slots);
+        if opened.is_err() {
+            assert!(slots.iter().all(|byte| *byte == 0), "no plaintext is left");
+        }
+        opened?;
+        slots.chunks(SEALED_SEGMENT_LEN).for_each(|slot| plaintext.extend(&slot[..SEGMENT_LEN]));
+        opener.update(last, &mut plaintext)?;
+        opener.finish(&mut plaintext)?;
+        Ok::<_, keyfold::Error>(plaintext)
+    };
+    assert_eq!(opened(None).unwrap(), plaintext);
+    assert_eq!(opened(Some(20_000)).unwrap_err().code(), ErrorCode::AuthenticationFailed);
 }
 
 #[test]

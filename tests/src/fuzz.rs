@@ -5,11 +5,15 @@
 #![allow(clippy::missing_panics_doc)]
 
 mod context;
+mod header;
+mod opener;
 
 pub use context::context;
+pub use header::header;
+pub use opener::opener;
 
 /// A target: its name, which is also its corpus folder, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 1] = [("context", context)];
+pub const TARGETS: [Target; 3] = [("context", context), ("header", header), ("opener", opener)];

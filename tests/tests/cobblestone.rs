@@ -1,4 +1,5 @@
 //! Bodies of suite 0x0001 against pyca/cryptography, an implementation that is not ours.
+#![allow(clippy::cast_possible_truncation, clippy::similar_names)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -42,7 +43,7 @@ fn bodies_open_and_are_opened_by_pyca_cryptography() {
     let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient]).unwrap();
     let stable = hex::encode(header.stable_part());
     for len in LENGTHS {
-        let plaintext: Vec<u8> = (0..len).map(|i| (i % 253) as u8).collect();
+        let plaintext: Vec<u8> = (0..253).cycle().take(len).collect();
         let mut sealer = Sealer::new(&header, &key, &SystemRng).unwrap();
         let mut body = Vec::new();
         sealer.update(&plaintext, &mut body).unwrap();

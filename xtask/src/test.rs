@@ -53,7 +53,7 @@ enum Step {
 const CONFORMANCE: &str = "keyfold-conformance";
 
 /// Tests of the conformance crate that are steps of their own.
-const SEPARATE: [&str; 3] = ["interop", "fuzz_replay", "crash"];
+const SEPARATE: [&str; 3] = ["cobblestone", "fuzz_replay", "crash"];
 
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<()> {
     let chosen = |step: &&Step| args.only.is_empty() || args.only.contains(step);
@@ -119,7 +119,11 @@ impl Step {
                 "--exclude",
                 "keyfold-benches",
             ])),
-            Step::Minimal => run(&mut cargo("test --package keyfold --no-default-features")),
+            Step::Minimal => {
+                // The examples of the primitives need `hazmat`; it turns nothing else on.
+                run(&mut cargo("clippy --package keyfold --no-default-features -- -D warnings"))?;
+                run(&mut cargo("test --package keyfold --no-default-features --features hazmat"))
+            }
             Step::Wasm => wasm::check(workspace),
             Step::Conformance => {
                 let mut command = cargo("test --package");
@@ -137,7 +141,8 @@ impl Step {
                 run(std::process::Command::new(&python)
                     .args(["tests/vectors/generate.py", "--check"])
                     .current_dir(&workspace.root))?;
-                run(separate(&mut cargo("test --package"), "interop").env("KEYFOLD_PYTHON", python))
+                run(separate(&mut cargo("test --package"), "cobblestone")
+                    .env("KEYFOLD_PYTHON", python))
             }
             Step::Fuzz => run(separate(&mut cargo("test --package"), "fuzz_replay")
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),

@@ -73,11 +73,12 @@ fn draw_groups(
             let length = (f64::from(WIDTH - LEFT - RIGHT) * row.value / most) as i32;
             let bar = [(LEFT, y), (LEFT + length, y + LINE - 5)];
             area.draw(&Rectangle::new(bar, colour.filled()))?;
-            let ratios: String = same
+            let ratios = same
                 .iter()
                 .filter_map(|row| Some((row.ratio?, row.ratio_to.as_ref()?)))
                 .map(|(ratio, to)| format!(" ({ratio:.2} of {to})"))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             text(format!("{}{ratios}", figure(row.value)), (LEFT + length + 6, y), 12)?;
             y += LINE;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Client;
 use crate::context::EncryptionContext;
-use crate::envelope::{Header, MAX_RECIPIENTS};
+use crate::envelope::{Header, MAX_RECIPIENTS, encode_recipients};
 use crate::error::{Error, ErrorCode, Result, Retry};
 use crate::keyring::{Keyring, bound_to, note_bound};
 use crate::keys::{KeyUri, SecretBytes, WrappedKey};
@@ -15,29 +15,30 @@ use crate::stream::MessageKeyDeriver;
 
 impl<K: Kms> Client<K> {
     /// A data key for sealing: cached, or made and wrapped by every key of the keyring.
+    /// `canonical` is the context's canonical form.
     pub(super) async fn data_key(
         &self,
         keyring: &Keyring,
         context: &EncryptionContext,
+        canonical: &[u8],
         plaintext_len: Option<u64>,
     ) -> Result<CachedKey> {
-        // Checked before a KMS is asked for a key that nothing could be sealed with.
-        context.to_canonical()?;
-        let bound = keyring.bound_context(context);
-        let make = self.make_data_key(keyring, &bound);
-        match (&self.cache, plaintext_len) {
-            (Some(cache), Some(len)) => {
-                cache.get_or_make(&seal_id(keyring, &bound)?, len, make).await
-            }
-            _ => make.await,
-        }
+        let (Some(cache), Some(len)) = (&self.cache, plaintext_len) else {
+            return self.make_data_key(keyring, context).await;
+        };
+        let id = match keyring.bound {
+            None => seal_id(keyring, canonical),
+            Some(_) => seal_id(keyring, &keyring.bound_context(context).to_canonical()?),
+        };
+        cache.get_or_make(&id, len, self.make_data_key(keyring, context)).await
     }
 
     async fn make_data_key(
         &self,
         keyring: &Keyring,
-        bound: &EncryptionContext,
+        context: &EncryptionContext,
     ) -> Result<CachedKey> {
+        let bound = &keyring.bound_context(context);
         let Some((first, others)) = keyring.wrap.split_first() else {
             return Err(Error::invalid("the keyring names no key that wraps"));
         };
@@ -61,7 +62,7 @@ impl<K: Kms> Client<K> {
             note_bound(recipient, bound, keyring.bound.is_none());
         }
         let key = Arc::new(MessageKeyDeriver::new(&data_key.0));
-        Ok(CachedKey { key, recipients: recipients.into() })
+        Ok(CachedKey { key, recipients: encode_recipients(&recipients)?.into() })
     }
 
     /// The data key of the first recipient that a key of the keyring can unwrap.

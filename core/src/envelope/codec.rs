@@ -37,6 +37,11 @@ impl<'a> Reader<'a> {
         if self.bytes[..seen] != magic[..seen] {
             return Err(Error::malformed("this is not a keyfold envelope").into());
         }
+        if seen < magic.len() {
+            // One byte at a time: were all asked for, a foreign one that ends the input would
+            // be reported as a cut when it arrives in parts.
+            return Err(Stop::Need(seen + 1));
+        }
         self.take(magic.len()).map(drop)
     }
 

@@ -68,7 +68,8 @@ pub(crate) type EntryId = [u8; Sha256::LEN];
 #[derive(Clone)]
 pub(crate) struct CachedKey {
     pub(crate) key: Arc<MessageKeyDeriver>,
-    pub(crate) recipients: Arc<[WrappedKey]>,
+    /// The recipient list as it stands in a header; empty for a key that was unwrapped.
+    pub(crate) recipients: Arc<[u8]>,
 }
 
 struct Slot {
@@ -164,16 +165,17 @@ impl DataKeyCache {
     }
 }
 
-/// The entry for sealing: the keys that wrap, in order, and the context that the KMS sees.
-pub(crate) fn seal_id(keyring: &Keyring, bound: &EncryptionContext) -> Result<EntryId> {
+/// The entry for sealing: the keys that wrap, in order, and the context that the KMS sees, in
+/// its canonical form.
+pub(crate) fn seal_id(keyring: &Keyring, bound: &[u8]) -> EntryId {
     let mut hash = Sha256::default();
     hash.update(b"seal");
     hash.update(&[u8::from(keyring.bound.is_some())]);
     for key in &keyring.wrap {
         put(&mut hash, key.as_str().as_bytes());
     }
-    hash.update(&bound.to_canonical()?);
-    Ok(hash.finish())
+    hash.update(bound);
+    hash.finish()
 }
 
 /// The entry for opening: what was wrapped, the context it is bound to, and who may unwrap.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::range::{Layout, RangeOpener};
 use super::seal::{absorb, output_too_short};
-use super::segment::{MessageKey, MessageKeyDeriver, OpenItem, SegmentIndex, Threads, open_items};
+use super::segment::{
+    MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
+    open_items_in_place,
+};
 use super::{PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::context::ContextCheck;
 use crate::crypto::aead::TAG_LEN;
@@ -293,6 +296,48 @@ impl Opener {
         Ok(())
     }
 
+    /// Opens full segments where they are, sparing a copy: `slots` is a multiple of
+    /// [`SEALED_SEGMENT_LEN`] long and the next part of the body; afterwards each slot starts with
+    /// [`SEGMENT_LEN`] bytes of plaintext, to be ignored beyond.
+    ///
+    /// Only where [`holds_nothing`](Opener::holds_nothing), and for segments that are certainly
+    /// not the last: more than a trailer follows them.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the above does not hold, `authentication_failed`; every later
+    /// call repeats it. `slots` then holds no plaintext.
+    pub fn update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        self.state.clone()?;
+        let result = self.try_update_in_place(slots);
+        if result.is_err() {
+            slots.fill(0);
+        }
+        self.state.clone_from(&result);
+        result
+    }
+
+    /// Whether the prefix has been read and all that followed it has been opened, so that
+    /// [`update_in_place`](Opener::update_in_place) may be next.
+    pub fn holds_nothing(&self) -> bool {
+        self.key.is_some() && self.held.is_empty()
+    }
+
+    fn try_update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        let key = self
+            .key
+            .as_ref()
+            .filter(|_| self.held.is_empty() && slots.len().is_multiple_of(SEALED_SEGMENT_LEN));
+        let key = key.ok_or_else(|| {
+            Error::invalid("only whole segments after the prefix are opened in place")
+        })?;
+        let next = self.next.advance(slots.len() / SEALED_SEGMENT_LEN)?;
+        let items = open_items_in_place(key, self.next, slots, self.hash.is_some());
+        let hash = &mut self.hash;
+        self.threads.run(items, OpenItem::run, |digest| absorb(hash, digest))?;
+        self.next = next;
+        Ok(())
+    }
+
     /// Moves bytes from `sealed` until `held` has `len` of them.
     fn hold(&mut self, sealed: &mut &[u8], len: usize) {
         let missing = len.saturating_sub(self.held.len()).min(sealed.len());
@@ -345,7 +390,8 @@ impl Opener {
         let len = sealed.len().checked_sub(TAG_LEN).ok_or_else(truncated)?;
         let plaintext = out.get_mut(..len).ok_or_else(output_too_short)?;
         let hash = self.hash.is_some();
-        let item = OpenItem { key, index: self.next, sealed, plaintext: &mut *plaintext, hash };
+        let data = OpenData::Copy { sealed, plaintext: &mut *plaintext };
+        let item = OpenItem { key, index: self.next, data, hash };
         let digest = item.run()?;
         absorb(&mut self.hash, digest);
         if let (Some(hash), Some(signers)) = (self.hash.take(), &self.unlocked.signers)

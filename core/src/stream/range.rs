@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::segment::{MessageKey, OpenItem, SegmentIndex, Threads, open_items};
+use super::segment::{MessageKey, OpenItem, SegmentIndex, SegmentWork, Threads, open_items};
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
 use crate::error::{Error, Result};
@@ -91,6 +91,11 @@ impl RangePlan {
         self.fetch.clone()
     }
 
+    /// How many bytes of the first segment's plaintext lie before the range.
+    pub fn skip(&self) -> u64 {
+        self.skip
+    }
+
     /// How many bytes of plaintext come out.
     pub fn len(&self) -> u64 {
         self.take
@@ -124,6 +129,31 @@ impl RangeOpener {
     /// Where everything lies.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The key of this message, for a host that runs the AEAD itself.
+    pub fn message_key(&self) -> &MessageKey {
+        &self.key
+    }
+
+    /// Hands out the segments of a plan to a host that runs the AEAD itself. Their plaintext,
+    /// joined, contains the range at [`RangePlan::skip`].
+    ///
+    /// # Errors
+    /// `limit_exceeded` where the plan is of a longer message.
+    pub fn hand_out(&self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
+        let mut left = plan.fetch.end - plan.fetch.start;
+        let mut work = Vec::new();
+        for number in plan.first.. {
+            if left == 0 {
+                break;
+            }
+            let sealed = left.min(SEALED_SEGMENT_LEN as u64);
+            left -= sealed;
+            let plaintext_len = usize::try_from(sealed).unwrap_or(0).saturating_sub(TAG_LEN);
+            work.push(self.key.work(SegmentIndex::new(number)?, plaintext_len));
+        }
+        Ok(work)
     }
 
     /// Opens the fetched bytes of a plan and appends the range's plaintext to `out`.

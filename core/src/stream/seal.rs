@@ -2,11 +2,15 @@
 
 use zeroize::Zeroizing;
 
-use super::segment::{MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, Threads, seal_items};
+use super::segment::{
+    MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads, seal_items,
+    seal_items_in_place,
+};
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
+use crate::crypto::hash::Sha256;
 use crate::crypto::rng::Rng;
-use crate::envelope::{Header, PendingSignature, SignatureHash};
+use crate::envelope::{EnvelopeSignature, Header, PendingSignature, SignatureHash};
 use crate::error::{Error, Result};
 use crate::suite::Suite;
 
@@ -33,13 +37,8 @@ impl Sealer {
     /// # Errors
     /// `internal` where the system has no randomness.
     pub fn new(header: &Header, key: &MessageKeyDeriver, rng: &dyn Rng) -> Result<Self> {
-        let stable = header.stable_part();
-        let mut sealer = Sealer::start(header.suite(), stable, key, rng)?;
-        sealer.header = header.to_bytes()?;
-        sealer.signature = header
-            .signature()
-            .map(|signature| SignatureHash::new(signature, stable, &sealer.prefix));
-        Ok(sealer)
+        let signature = header.signature();
+        Sealer::start(header.suite(), header.stable_part(), header.to_bytes()?, signature, key, rng)
     }
 
     /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
@@ -54,22 +53,29 @@ impl Sealer {
         key: &MessageKeyDeriver,
         rng: &dyn Rng,
     ) -> Result<Self> {
-        Sealer::start(suite, context, key, rng)
+        Sealer::start(suite, context, Vec::new(), None, key, rng)
     }
 
-    fn start(suite: Suite, stable: &[u8], key: &MessageKeyDeriver, rng: &dyn Rng) -> Result<Self> {
+    pub(crate) fn start(
+        suite: Suite,
+        stable: &[u8],
+        header: Vec<u8>,
+        signature: Option<&EnvelopeSignature>,
+        key: &MessageKeyDeriver,
+        rng: &dyn Rng,
+    ) -> Result<Self> {
         let mut prefix = [0; PREFIX_LEN];
         rng.fill(&mut prefix[..SALT_LEN])?;
         let (salt, commitment_out) = prefix.split_at_mut(SALT_LEN);
         let (key, commitment) = key.derive(suite, salt, stable);
         commitment_out.copy_from_slice(&commitment);
         Ok(Sealer {
-            header: Vec::new(),
+            header,
             prefix,
             prefix_written: false,
             key,
             next: SegmentIndex::ZERO,
-            signature: None,
+            signature: signature.map(|signature| SignatureHash::new(signature, stable, &prefix)),
             pending: Zeroizing::default(),
             threads: Threads::default(),
             state: Ok(()),
@@ -86,6 +92,10 @@ impl Sealer {
     /// The header, to be written before the body or beside it.
     pub fn header(&self) -> &[u8] {
         &self.header
+    }
+
+    pub(crate) fn take_header(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.header)
     }
 
     /// Bytes of body for a whole plaintext of this length, without header and signature.
@@ -165,6 +175,90 @@ impl Sealer {
         Ok(written)
     }
 
+    /// Seals full segments where they are, sparing a copy: `slots` is a multiple of
+    /// [`SEALED_SEGMENT_LEN`] long, and each slot starts with [`SEGMENT_LEN`] bytes of plaintext,
+    /// which its ciphertext and tag replace.
+    ///
+    /// Only for a message that has had nothing but whole segments so far, and whose prefix is
+    /// written: an [`update_into`](Sealer::update_into) with nothing writes it.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the above does not hold, `limit_exceeded` above
+    /// [`MAX_PLAINTEXT_LEN`]; every later call repeats it.
+    pub fn update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        self.state.clone()?;
+        let result = self.try_update_in_place(slots);
+        self.state.clone_from(&result);
+        result
+    }
+
+    fn try_update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        let whole = slots.len().is_multiple_of(SEALED_SEGMENT_LEN) && self.pending.is_empty();
+        if !whole || !self.prefix_written {
+            return Err(Error::invalid("only whole segments after the prefix are sealed in place"));
+        }
+        let next = self.next.advance(slots.len() / SEALED_SEGMENT_LEN)?;
+        let items = seal_items_in_place(&self.key, self.next, slots, self.signature.is_some());
+        let signature = &mut self.signature;
+        self.threads.run(items, |item| Ok(item.run()), |digest| absorb(signature, digest))?;
+        self.next = next;
+        Ok(())
+    }
+
+    /// The key of this message, for a host that runs the AEAD itself.
+    pub fn message_key(&self) -> &MessageKey {
+        &self.key
+    }
+
+    /// Hands out the next full segments to a host that runs the AEAD itself. Before the first
+    /// one it writes the prefix, as [`update_into`](Sealer::update_into) with nothing does.
+    ///
+    /// # Errors
+    /// As [`update_in_place`](Sealer::update_in_place).
+    pub fn hand_out(&mut self, segments: usize) -> Result<Vec<SegmentWork>> {
+        self.state.clone()?;
+        if !self.prefix_written || !self.pending.is_empty() {
+            return Err(Error::invalid("only whole segments after the prefix are handed out"));
+        }
+        let next = self.next.advance(segments)?;
+        let numbers = self.next.number()..next.number();
+        let work = numbers.map(|n| Ok(self.key.work(SegmentIndex::new(n)?, SEGMENT_LEN)));
+        let work = work.collect();
+        self.next = next;
+        work
+    }
+
+    /// Takes back segments that were handed out, sealed and in order, where the envelope is
+    /// signed; without a signature there is nothing to do.
+    ///
+    /// # Errors
+    /// `invalid_argument` unless `sealed` consists of whole segments.
+    pub fn take_back(&mut self, sealed: &[u8]) -> Result<()> {
+        if !sealed.len().is_multiple_of(SEALED_SEGMENT_LEN) {
+            return Err(Error::invalid("only whole segments are taken back"));
+        }
+        if let Some(signature) = &mut self.signature {
+            sealed
+                .chunks(SEALED_SEGMENT_LEN)
+                .for_each(|sealed| signature.segment(&Sha256::digest(sealed)));
+        }
+        Ok(())
+    }
+
+    /// Hands out the last segment, of fewer than [`SEGMENT_LEN`] bytes, to a host that runs the
+    /// AEAD itself, with what takes it back.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the segment is not short.
+    pub fn hand_out_last(mut self, plaintext_len: usize) -> Result<(SegmentWork, LastSegment)> {
+        self.hand_out(0)?;
+        if plaintext_len >= SEGMENT_LEN {
+            return Err(Error::invalid("the last segment is shorter than the others"));
+        }
+        let work = self.key.work(self.next, plaintext_len);
+        Ok((work, LastSegment { signature: self.signature }))
+    }
+
     fn write_prefix<'a>(&mut self, out: &'a mut [u8]) -> &'a mut [u8] {
         if self.prefix_written {
             return out;
@@ -211,8 +305,13 @@ impl Sealer {
         let out = out.get_mut(..written).ok_or_else(output_too_short)?;
         let sealed = self.write_prefix(out);
         let hash = self.signature.is_some();
-        let item =
-            SealItem { key: &self.key, index: self.next, plaintext: &self.pending, sealed, hash };
+        let item = SealItem {
+            key: &self.key,
+            index: self.next,
+            plaintext: Some(&self.pending),
+            sealed,
+            hash,
+        };
         let digest = item.run();
         absorb(&mut self.signature, digest);
         Ok((written, self.signature.map(SignatureHash::into_pending)))
@@ -230,10 +329,26 @@ impl Sealer {
         let hash = self.signature.is_some();
         let len = last.len() + TAG_LEN;
         let sealed = sealed.get_mut(..len).ok_or_else(output_too_short)?;
-        let item = SealItem { key: &self.key, index: self.next, plaintext: last, sealed, hash };
+        let item =
+            SealItem { key: &self.key, index: self.next, plaintext: Some(last), sealed, hash };
         let digest = item.run();
         absorb(&mut self.signature, digest);
         Ok(self.signature.map(SignatureHash::into_pending))
+    }
+}
+
+/// The end of a message whose last segment a host seals.
+#[must_use = "a signed envelope does not open without its signature"]
+pub struct LastSegment {
+    signature: Option<SignatureHash>,
+}
+
+impl LastSegment {
+    /// Takes the sealed last segment back; the answer is what remains to be signed.
+    pub fn take_back(mut self, sealed: &[u8]) -> Option<PendingSignature> {
+        let digest = self.signature.is_some().then(|| Sha256::digest(sealed));
+        absorb(&mut self.signature, digest);
+        self.signature.map(SignatureHash::into_pending)
     }
 }
 

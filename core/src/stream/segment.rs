@@ -121,12 +121,32 @@ impl MessageKey {
     }
 }
 
-/// One segment to seal: independent of all others, so that threads or the host's own AEAD can
-/// do it.
-pub struct SealItem<'a> {
+/// One segment for an AEAD outside this crate: the host's, such as a browser's WebCrypto. It seals
+/// or opens `plaintext_len` bytes under the message's key and this nonce, with no associated data
+/// and a tag of 16 bytes at the end. Numbering, limits and the last segment stay here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentWork {
+    /// The segment's number.
+    pub index: SegmentIndex,
+    /// The nonce; it belongs to this segment of this message alone.
+    pub nonce: [u8; NONCE_LEN],
+    /// Bytes of plaintext: [`SEGMENT_LEN`], or fewer in the last segment.
+    pub plaintext_len: usize,
+}
+
+impl MessageKey {
+    pub(super) fn work(&self, index: SegmentIndex, plaintext_len: usize) -> SegmentWork {
+        SegmentWork { index, nonce: self.nonce(index), plaintext_len }
+    }
+}
+
+/// One segment to seal here: independent of all others, so that any thread can do it.
+pub(super) struct SealItem<'a> {
     pub(super) key: &'a MessageKey,
     pub(super) index: SegmentIndex,
-    pub(super) plaintext: &'a [u8],
+    /// Where the plaintext is, unless it is in `sealed` already.
+    pub(super) plaintext: Option<&'a [u8]>,
+    /// Room for plaintext and tag.
     pub(super) sealed: &'a mut [u8],
     pub(super) hash: bool,
 }
@@ -134,30 +154,52 @@ pub struct SealItem<'a> {
 impl SealItem<'_> {
     /// Seals the segment with this machine's AEAD.
     pub(super) fn run(self) -> Option<SegmentDigest> {
-        let (data, tag) = self.sealed.split_at_mut(self.plaintext.len());
-        data.copy_from_slice(self.plaintext);
+        let (data, tag) = self.sealed.split_at_mut(self.sealed.len() - TAG_LEN);
+        if let Some(plaintext) = self.plaintext {
+            data.copy_from_slice(plaintext);
+        }
         tag.copy_from_slice(&self.key.aead.seal(&self.key.nonce(self.index), &[], data));
         self.hash.then(|| Sha256::digest(self.sealed))
     }
 }
 
-/// One segment to open, with the same freedom as [`SealItem`].
-pub struct OpenItem<'a> {
+/// One segment to open here, with the same freedom as [`SealItem`].
+pub(super) struct OpenItem<'a> {
     pub(super) key: &'a MessageKey,
     pub(super) index: SegmentIndex,
-    pub(super) sealed: &'a [u8],
-    pub(super) plaintext: &'a mut [u8],
+    pub(super) data: OpenData<'a>,
     pub(super) hash: bool,
 }
 
+/// Where a segment is, and where its plaintext goes.
+pub(super) enum OpenData<'a> {
+    Copy {
+        sealed: &'a [u8],
+        plaintext: &'a mut [u8],
+    },
+    /// The plaintext takes the place of its ciphertext, before the tag.
+    InPlace(&'a mut [u8]),
+}
+
 impl OpenItem<'_> {
-    /// Opens the segment with this machine's AEAD; on failure `plaintext` holds zeros.
+    /// Opens the segment with this machine's AEAD; on failure its plaintext holds zeros.
     pub(super) fn run(self) -> Result<Option<SegmentDigest>> {
-        let (data, tag) =
-            self.sealed.split_last_chunk::<TAG_LEN>().ok_or_else(Error::authentication)?;
-        self.plaintext.copy_from_slice(data);
-        self.key.aead.open(&self.key.nonce(self.index), &[], self.plaintext, tag)?;
-        Ok(self.hash.then(|| Sha256::digest(self.sealed)))
+        let digest = |sealed: &[u8]| self.hash.then(|| Sha256::digest(sealed));
+        let (digest, data, tag) = match self.data {
+            OpenData::Copy { sealed, plaintext } => {
+                let (data, tag) = sealed.split_last_chunk().ok_or_else(Error::authentication)?;
+                plaintext.copy_from_slice(data);
+                (digest(sealed), plaintext, tag)
+            }
+            OpenData::InPlace(sealed) => {
+                let digest = digest(sealed);
+                let (data, tag) =
+                    sealed.split_last_chunk_mut().ok_or_else(Error::authentication)?;
+                (digest, data, &*tag)
+            }
+        };
+        self.key.aead.open(&self.key.nonce(self.index), &[], data, tag)?;
+        Ok(digest)
     }
 }
 
@@ -169,15 +211,20 @@ pub(super) fn seal_items<'a>(
     sealed: &'a mut [u8],
     hash: bool,
 ) -> impl Iterator<Item = SealItem<'a>> {
-    let pieces =
-        plaintext.chunks_exact(SEGMENT_LEN).zip(sealed.chunks_exact_mut(SEALED_SEGMENT_LEN));
-    (first.0..).zip(pieces).map(move |(number, (plaintext, sealed))| SealItem {
-        key,
-        index: SegmentIndex(number),
-        plaintext,
-        sealed,
-        hash,
-    })
+    let plaintext = plaintext.chunks_exact(SEGMENT_LEN).map(Some);
+    with_numbers(first, plaintext.zip(sealed.chunks_exact_mut(SEALED_SEGMENT_LEN)))
+        .map(move |(index, (plaintext, sealed))| SealItem { key, index, plaintext, sealed, hash })
+}
+
+/// As [`seal_items`], with each plaintext in its place already.
+pub(super) fn seal_items_in_place<'a>(
+    key: &'a MessageKey,
+    first: SegmentIndex,
+    sealed: &'a mut [u8],
+    hash: bool,
+) -> impl Iterator<Item = SealItem<'a>> {
+    with_numbers(first, sealed.chunks_exact_mut(SEALED_SEGMENT_LEN))
+        .map(move |(index, sealed)| SealItem { key, index, plaintext: None, sealed, hash })
 }
 
 /// Segments of a message as work items: sealed pieces of [`SEALED_SEGMENT_LEN`], the last one
@@ -190,12 +237,30 @@ pub(super) fn open_items<'a>(
     hash: bool,
 ) -> impl Iterator<Item = OpenItem<'a>> {
     let mut rest = plaintext;
-    (first.0..).zip(sealed.chunks(SEALED_SEGMENT_LEN)).map(move |(number, sealed)| {
+    with_numbers(first, sealed.chunks(SEALED_SEGMENT_LEN)).map(move |(index, sealed)| {
         let len = sealed.len().saturating_sub(TAG_LEN).min(rest.len());
         let (plaintext, tail) = std::mem::take(&mut rest).split_at_mut(len);
         rest = tail;
-        OpenItem { key, index: SegmentIndex(number), sealed, plaintext, hash }
+        OpenItem { key, index, data: OpenData::Copy { sealed, plaintext }, hash }
     })
+}
+
+/// Full segments of a message as work items, to be opened where they are.
+pub(super) fn open_items_in_place<'a>(
+    key: &'a MessageKey,
+    first: SegmentIndex,
+    sealed: &'a mut [u8],
+    hash: bool,
+) -> impl Iterator<Item = OpenItem<'a>> {
+    with_numbers(first, sealed.chunks_exact_mut(SEALED_SEGMENT_LEN))
+        .map(move |(index, sealed)| OpenItem { key, index, data: OpenData::InPlace(sealed), hash })
+}
+
+fn with_numbers<I>(
+    first: SegmentIndex,
+    pieces: impl Iterator<Item = I>,
+) -> impl Iterator<Item = (SegmentIndex, I)> {
+    (first.0..).map(SegmentIndex).zip(pieces)
 }
 
 /// On how many threads segments are processed. One, the default, is the calling thread.
@@ -225,6 +290,7 @@ impl Threads {
     }
 
     /// Runs every item and hands the results over in order, up to the first error.
+    #[cfg_attr(not(feature = "parallel"), allow(clippy::unused_self))]
     pub(super) fn run<I: Send, R: Send>(
         &self,
         items: impl Iterator<Item = I>,

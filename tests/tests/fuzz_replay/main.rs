@@ -67,7 +67,7 @@ fn replay((name, body): Target, time: Duration) -> (usize, usize) {
 }
 
 fn fuzz_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+    keyfold_conformance::root().join("fuzz")
 }
 
 /// The names in a folder, sorted.
