@@ -58,6 +58,7 @@ impl EncryptionContext {
     }
 
     /// The part of this context with the given names.
+    #[must_use]
     pub fn select<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> EncryptionContext {
         names
             .into_iter()

@@ -69,6 +69,12 @@ impl KeyUri {
         self.split().1
     }
 
+    /// Whether this is another name for a key (`alias/docs`, `arn:…:alias/docs`) rather than the
+    /// full name that recipients carry.
+    pub fn is_alias(&self) -> bool {
+        self.rest().starts_with("alias/") || self.rest().contains(":alias/")
+    }
+
     fn split(&self) -> (&str, &str) {
         self.0.split_once(':').unwrap_or((&self.0, ""))
     }
@@ -123,11 +129,6 @@ impl DataKey {
     /// The bytes, for wrapping them and for deriving message keys; for nothing else.
     pub fn expose(&self) -> &[u8; DATA_KEY_LEN] {
         &self.0
-    }
-
-    /// A second copy, for the data-key cache, which owns one and lends another.
-    pub(crate) fn duplicate(&self) -> Self {
-        DataKey(self.0.clone())
     }
 }
 

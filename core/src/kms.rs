@@ -1,5 +1,8 @@
 //! The seam behind which every KMS stands: one method, typed requests and answers.
 
+pub mod cache;
+pub mod retry;
+
 use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, SecretBytes, WrappedKey};
@@ -16,23 +19,23 @@ pub trait Kms: MaybeSendSync {
     /// # Errors
     /// The `kms_*` codes; `authentication_failed` where a ciphertext, key or context does not
     /// fit; `signature_invalid`; `secret_not_found`; `invalid_argument`; `limit_exceeded`.
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>>;
 }
 
 impl<K: Kms + ?Sized> Kms for std::sync::Arc<K> {
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         (**self).call(request)
     }
 }
 
 impl<K: Kms + ?Sized> Kms for Box<K> {
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         (**self).call(request)
     }
 }
 
 impl<K: Kms + ?Sized> Kms for &K {
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         (**self).call(request)
     }
 }
@@ -72,6 +75,8 @@ pub enum Request {
         wrapped: WrappedKey,
         /// The context it was bound to.
         context: EncryptionContext,
+        /// The KMS key it must be of, by any of its names, where the caller demands one.
+        key: Option<KeyUri>,
     },
     /// Wrap a data key under another KMS key of the same service, without revealing it.
     /// Answer: [`Response::Wrapped`].
@@ -80,6 +85,8 @@ pub enum Request {
         wrapped: WrappedKey,
         /// The context it is bound to, and stays bound to.
         context: EncryptionContext,
+        /// The KMS key it must be of, by any of its names, where the caller demands one.
+        key: Option<KeyUri>,
         /// The new KMS key, by any of its names.
         to: KeyUri,
     },

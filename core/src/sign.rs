@@ -4,7 +4,7 @@
 //! with the [`PublicKey`] verifies them offline, with keyfold or with any other library.
 //!
 //! ```
-//! use keyfold::crypto::rng::SystemRng;
+//! use keyfold::SystemRng;
 //! use keyfold::sign::{KeySpec, PublicKey, SignatureAlgorithm, SigningKey};
 //!
 //! let key = SigningKey::generate(KeySpec::EccNistP256, &SystemRng)?;
@@ -30,6 +30,6 @@ pub use message::MessageHasher;
 pub use public_key::PublicKey;
 pub use signing_key::SigningKey;
 
-/// The longest encoded key that is parsed, in bytes, in every form: four times the largest one
-/// that can be valid, an RSA-4096 private key as JWK.
+/// The longest encoded key that is parsed, in bytes, in every form. The largest one that keyfold
+/// writes, an RSA-4096 private key as PEM, has about 3300.
 pub const MAX_ENCODED_KEY_LEN: usize = 16 * 1024;

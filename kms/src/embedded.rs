@@ -6,6 +6,7 @@ use keyfold::sign::SignatureAlgorithm;
 use keyfold::{
     DataKey, EncryptionContext, Error, ErrorCode, KeyUri, ProviderParams, SecretBytes, WrappedKey,
 };
+use zeroize::Zeroizing;
 
 use crate::engine::{Caller, Engine, Operation};
 use crate::error::{KmsError, KmsErrorCode};
@@ -15,9 +16,9 @@ use crate::root::{EngineOptions, RootSealer};
 #[cfg(feature = "sqlite")]
 use crate::store::{SqliteStore, StoreError};
 use crate::types::{
-    Blob, DataKeySpec, DecryptRequest, DescribeKeyRequest, EncryptRequest, EncryptResponse,
-    GenerateDataKeyRequest, GetPublicKeyRequest, KeyMetadata, MessageType, ReEncryptRequest,
-    ReEncryptResponse, Sensitive, SignRequest, SigningAlgorithm, VerifyRequest,
+    Blob, DataKeySpec, DecryptRequest, DecryptResponse, DescribeKeyRequest, EncryptRequest,
+    EncryptResponse, GenerateDataKeyRequest, GetPublicKeyRequest, MessageType, ReEncryptRequest,
+    Sensitive, SignRequest, SigningAlgorithm, VerifyRequest,
 };
 
 /// The scheme of the keys of this KMS: `keyfold:` and an ARN, key id or alias.
@@ -102,30 +103,39 @@ impl EmbeddedKms {
         self.engine.call(&self.caller, request).map_err(Error::from)
     }
 
-    fn answer(&self, request: Request) -> Result<Response, Error> {
+    fn answer(&self, request: &Request) -> Result<Response, Error> {
         match request {
-            Request::GenerateDataKey { key, context } => self.generate_data_key(&key, context),
+            Request::GenerateDataKey { key, context } => self.generate_data_key(key, context),
             Request::Wrap { key, data_key, context } => {
-                let made = self.encrypt(&key, &data_key, context)?;
+                let made = self.encrypt(key, data_key, context)?;
                 Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
             }
-            Request::Unwrap { wrapped, context } => {
-                let key = name(&wrapped.key)?.to_owned();
-                let made = self.decrypt(Some(key), wrapped.ciphertext, context)?;
-                let mut plain = zeroize::Zeroizing::new(made.plaintext.into_inner());
+            Request::Unwrap { wrapped, context, key } => {
+                let key = key.as_ref().unwrap_or(&wrapped.key);
+                let made = self.decrypt(Some(key), &wrapped.ciphertext, context)?;
+                let mut plain = Zeroizing::new(made.plaintext.into_inner());
                 // Something else was encrypted under this key and context.
                 let data_key = DataKey::take(&mut plain).map_err(|_| not_authentic())?;
                 Ok(Response::Unwrapped(DataKeyReply(data_key)))
             }
-            Request::Rewrap { wrapped, context, to } => self.rewrap(wrapped, &context, &to),
+            Request::Rewrap { wrapped: from, context, key, to } => {
+                let made = self.ask(&ReEncryptRequest {
+                    ciphertext_blob: Some(from.ciphertext.as_slice().into()),
+                    source_encryption_context: context.clone(),
+                    source_key_id: Some(name(key.as_ref().unwrap_or(&from.key))?.to_owned()),
+                    destination_key_id: name(to)?.to_owned(),
+                    destination_encryption_context: context.clone(),
+                    ..ReEncryptRequest::default()
+                })?;
+                Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
+            }
             Request::Encrypt { key, plaintext, context } => {
-                let made = self.encrypt(&key, &plaintext, context)?;
+                let made = self.encrypt(key, plaintext, context)?;
                 let key = uri(&made.key_id)?;
                 Ok(Response::Ciphertext { ciphertext: made.ciphertext_blob.0, key })
             }
             Request::Decrypt { key, ciphertext, context } => {
-                let key = key.as_ref().map(name).transpose()?.map(str::to_owned);
-                let made = self.decrypt(key, ciphertext, context)?;
+                let made = self.decrypt(key.as_ref(), ciphertext, context)?;
                 let key = uri(&made.key_id)?;
                 let plaintext = SecretBytes::new(made.plaintext.into_inner());
                 Ok(Response::Plaintext { plaintext, key })
@@ -133,10 +143,10 @@ impl EmbeddedKms {
             Request::Sign { key, algorithm, input } => {
                 let (message, message_type) = message(input);
                 let made = self.ask(&SignRequest {
-                    key_id: name(&key)?.to_owned(),
+                    key_id: name(key)?.to_owned(),
                     message,
                     message_type: Some(message_type),
-                    signing_algorithm: Some(signing(algorithm)?),
+                    signing_algorithm: Some(signing(*algorithm)?),
                     ..SignRequest::default()
                 })?;
                 Ok(Response::Signature(made.signature.0))
@@ -144,30 +154,34 @@ impl EmbeddedKms {
             Request::Verify { key, algorithm, input, signature } => {
                 let (message, message_type) = message(input);
                 self.ask(&VerifyRequest {
-                    key_id: name(&key)?.to_owned(),
+                    key_id: name(key)?.to_owned(),
                     message,
                     message_type: Some(message_type),
-                    signature: Blob(signature),
-                    signing_algorithm: Some(signing(algorithm)?),
+                    signature: signature.as_slice().into(),
+                    signing_algorithm: Some(signing(*algorithm)?),
                     ..VerifyRequest::default()
                 })?;
                 Ok(Response::Verified)
             }
             Request::GetPublicKey { key } => {
-                let key_id = name(&key)?.to_owned();
+                let key_id = name(key)?.to_owned();
                 let made = self.ask(&GetPublicKeyRequest { key_id, grant_tokens: vec![] })?;
                 Ok(Response::PublicKey { spki: made.public_key.0, key: uri(&made.key_id)? })
             }
-            Request::ResolveKey { key } => Ok(Response::Key(uri(&self.describe(&key)?.arn)?)),
+            Request::ResolveKey { key } => {
+                let key_id = name(key)?.to_owned();
+                let made = self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?;
+                Ok(Response::Key(uri(&made.key_metadata.arn)?))
+            }
             Request::PutSecret { name: secret, value, key } => {
                 let key = key.as_ref().map(name).transpose()?;
-                let version = self.engine.put_secret(&self.caller, &secret, &value, key)?;
+                let version = self.engine.put_secret(&self.caller, secret, value, key)?;
                 Ok(Response::SecretVersion { version })
             }
-            Request::GetSecret { name: secret, version, stage } => {
+            Request::GetSecret { name, version, stage } => {
                 let (version, stage) = (version.as_deref(), stage.as_deref());
                 let (value, version) =
-                    self.engine.get_secret(&self.caller, &secret, version, stage)?;
+                    self.engine.get_secret(&self.caller, name, version, stage)?;
                 Ok(Response::Secret { value, version })
             }
             _ => Err(Error::new(
@@ -177,23 +191,18 @@ impl EmbeddedKms {
         }
     }
 
-    fn describe(&self, key: &KeyUri) -> Result<KeyMetadata, Error> {
-        let key_id = name(key)?.to_owned();
-        Ok(self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?.key_metadata)
-    }
-
     fn generate_data_key(
         &self,
         key: &KeyUri,
-        context: EncryptionContext,
+        context: &EncryptionContext,
     ) -> Result<Response, Error> {
         let made = self.ask(&GenerateDataKeyRequest {
             key_id: name(key)?.to_owned(),
-            encryption_context: context,
+            encryption_context: context.clone(),
             key_spec: Some(DataKeySpec::Aes256),
             ..GenerateDataKeyRequest::default()
         })?;
-        let mut plain = zeroize::Zeroizing::new(made.plaintext.into_inner());
+        let mut plain = Zeroizing::new(made.plaintext.into_inner());
         let data_key = DataKeyReply(DataKey::take(&mut plain)?);
         Ok(Response::DataKey { data_key, wrapped: wrapped(&made.key_id, made.ciphertext_blob)? })
     }
@@ -202,50 +211,33 @@ impl EmbeddedKms {
         &self,
         key: &KeyUri,
         plaintext: &SecretBytes,
-        context: EncryptionContext,
+        context: &EncryptionContext,
     ) -> Result<EncryptResponse, Error> {
         self.ask(&EncryptRequest {
             key_id: name(key)?.to_owned(),
             plaintext: Sensitive::from(plaintext.expose()),
-            encryption_context: context,
+            encryption_context: context.clone(),
             ..EncryptRequest::default()
         })
     }
 
     fn decrypt(
         &self,
-        key_id: Option<String>,
-        ciphertext: Vec<u8>,
-        encryption_context: EncryptionContext,
-    ) -> Result<crate::types::DecryptResponse, Error> {
+        key: Option<&KeyUri>,
+        ciphertext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<DecryptResponse, Error> {
         self.ask(&DecryptRequest {
-            ciphertext_blob: Some(Blob(ciphertext)),
-            encryption_context,
-            key_id,
+            ciphertext_blob: Some(ciphertext.into()),
+            encryption_context: context.clone(),
+            key_id: key.map(name).transpose()?.map(str::to_owned),
             ..DecryptRequest::default()
         })
-    }
-
-    fn rewrap(
-        &self,
-        from: WrappedKey,
-        context: &EncryptionContext,
-        to: &KeyUri,
-    ) -> Result<Response, Error> {
-        let made: ReEncryptResponse = self.ask(&ReEncryptRequest {
-            ciphertext_blob: Some(Blob(from.ciphertext)),
-            source_encryption_context: context.clone(),
-            source_key_id: Some(name(&from.key)?.to_owned()),
-            destination_key_id: name(to)?.to_owned(),
-            destination_encryption_context: context.clone(),
-            ..ReEncryptRequest::default()
-        })?;
-        Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
     }
 }
 
 impl Kms for EmbeddedKms {
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Error>> {
         // The engine is synchronous: the answer is there before anybody waits for it.
         Box::pin(std::future::ready(self.answer(request)))
     }
@@ -273,10 +265,10 @@ fn not_authentic() -> Error {
     Error::new(ErrorCode::AuthenticationFailed, "the data or its key is not authentic")
 }
 
-fn message(input: SignInput) -> (Sensitive, MessageType) {
+fn message(input: &SignInput) -> (Sensitive, MessageType) {
     match input {
-        SignInput::Message(message) => (Sensitive::new(message), MessageType::Raw),
-        SignInput::Digest(digest) => (Sensitive::new(digest), MessageType::Digest),
+        SignInput::Message(message) => (message.as_slice().into(), MessageType::Raw),
+        SignInput::Digest(digest) => (digest.as_slice().into(), MessageType::Digest),
     }
 }
 
@@ -303,10 +295,10 @@ impl From<KmsError> for Error {
             | K::InvalidState
             | K::InvalidKeyUsage
             | K::UnsupportedOperation
-            | K::InvalidArn
-            | K::DecryptionFailure
-            | K::EncryptionFailure => ErrorCode::KmsKeyUnavailable,
-            K::InvalidCiphertext | K::IncorrectKey => ErrorCode::AuthenticationFailed,
+            | K::InvalidArn => ErrorCode::KmsKeyUnavailable,
+            K::InvalidCiphertext | K::IncorrectKey | K::DecryptionFailure => {
+                ErrorCode::AuthenticationFailed
+            }
             K::InvalidSignature => ErrorCode::SignatureInvalid,
             K::Throttling => ErrorCode::KmsThrottled,
             K::LimitExceeded => ErrorCode::LimitExceeded,
@@ -314,9 +306,11 @@ impl From<KmsError> for Error {
             K::ResourceExists | K::AlreadyExists | K::Conflict | K::PreconditionNotMet => {
                 ErrorCode::VersionConflict
             }
-            K::Internal | K::InternalService | K::KeyUnavailable | K::DependencyTimeout => {
-                ErrorCode::KmsUnavailable
-            }
+            K::Internal
+            | K::InternalService
+            | K::KeyUnavailable
+            | K::DependencyTimeout
+            | K::EncryptionFailure => ErrorCode::KmsUnavailable,
             _ => ErrorCode::InvalidArgument,
         };
         // One opaque text for what was decided with a key.

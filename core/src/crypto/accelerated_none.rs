@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::sig::{FastPrivateKey, FastPublicKey};
 use crate::sign::KeySpec;
 
@@ -12,9 +10,5 @@ pub(super) fn public_key(_: KeySpec, _: &[u8]) -> Option<Arc<dyn FastPublicKey>>
 }
 
 pub(super) fn private_key(_: KeySpec, _: &[u8]) -> Option<Box<dyn FastPrivateKey>> {
-    None
-}
-
-pub(super) fn generate_rsa(_: KeySpec) -> Option<Zeroizing<Vec<u8>>> {
     None
 }

@@ -22,7 +22,8 @@ pub const OUTPUT_LEN: std::ops::RangeInclusive<usize> = 16..=64;
 ///
 /// RFC 9106, section 4, recommends 64 MiB, 3 passes and 4 lanes where memory is scarce.
 ///
-/// ```
+#[cfg_attr(feature = "hazmat", doc = "```")]
+#[cfg_attr(not(feature = "hazmat"), doc = "```ignore")]
 /// use keyfold::crypto::password::argon2id;
 ///
 /// let mut key = [0; 32];

@@ -10,12 +10,6 @@ pub trait Rng: MaybeSendSync {
     /// # Errors
     /// `internal` where the system has no randomness to give.
     fn fill(&self, out: &mut [u8]) -> Result<()>;
-
-    /// Whether the bytes are the operating system's own, so that a backend which draws from there
-    /// by itself may do so. A source that a test can repeat must answer no, as by default.
-    fn is_system(&self) -> bool {
-        false
-    }
 }
 
 /// The generator that crates of primitives ask for, which never fails: ChaCha20 under a seed of
@@ -36,9 +30,5 @@ impl Rng for SystemRng {
         getrandom::fill(out).map_err(|_| {
             Error::new(ErrorCode::Internal, "the system's random generator is not available")
         })
-    }
-
-    fn is_system(&self) -> bool {
-        true
     }
 }

@@ -1,5 +1,5 @@
 //! RSA with moduli of 2048, 3072 and 4096 bits (RFC 8017): signatures with PKCS#1 v1.5 and PSS,
-//! encryption with OAEP. Private operations are blinded.
+//! encryption with OAEP. Private operations here are blinded; `accelerated.rs` tells of the others.
 
 use pkcs8::der::Decode;
 use rsa::pkcs1::{
@@ -41,8 +41,9 @@ impl OaepHash {
 
 /// Encrypts with RSAES-OAEP under an empty label.
 ///
-/// ```
-/// use keyfold::crypto::rng::SystemRng;
+#[cfg_attr(feature = "hazmat", doc = "```")]
+#[cfg_attr(not(feature = "hazmat"), doc = "```ignore")]
+/// use keyfold::SystemRng;
 /// use keyfold::crypto::rsa::{OaepHash, oaep_decrypt, oaep_encrypt};
 /// use keyfold::sign::{KeySpec, SigningKey};
 ///
@@ -225,7 +226,7 @@ impl RsaPublicKey {
     }
 
     pub(super) fn to_pkcs1(&self) -> Result<Vec<u8>> {
-        self.0.to_pkcs1_der().map(|der| der.into_vec()).map_err(malformed)
+        self.0.to_pkcs1_der().map(pkcs8::Document::into_vec).map_err(malformed)
     }
 
     /// The modulus and the public exponent, big-endian without leading zeros.

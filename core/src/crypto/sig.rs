@@ -116,7 +116,7 @@ fn cannot_encode() -> Error {
 /// Refuses what is longer than any key; the first check of every parser of keys.
 pub(crate) fn check_encoded_len(len: usize) -> Result<()> {
     if len > MAX_ENCODED_KEY_LEN {
-        return Err(Error::invalid("the encoded key is longer than 16384 bytes"));
+        return Err(Error::limit("the encoded key is longer than 16384 bytes"));
     }
     Ok(())
 }
@@ -295,12 +295,6 @@ impl PrivateKey {
 
     pub(crate) fn generate(spec: KeySpec, rng: &dyn Rng) -> Result<Self> {
         if let Some(bits) = rsa::modulus_bits(spec) {
-            // The accelerated backend has a generator of its own, the system's.
-            if rng.is_system()
-                && let Some(der) = accelerated::generate_rsa(spec)
-            {
-                return Self::from_pkcs8_der(&der);
-            }
             let key = RsaPrivateKey::generate(bits, &mut seeded(rng)?)?;
             return Self::new(spec, Private::Rsa(Box::new(key)));
         }
@@ -317,7 +311,7 @@ impl PrivateKey {
         check_encoded_len(der.len())?;
         let info = PrivateKeyInfoRef::try_from(der).map_err(malformed)?;
         let inner = info.private_key.as_bytes();
-        let key = match Family::of(info.algorithm.clone())? {
+        let key = match Family::of(info.algorithm)? {
             Family::Rsa => {
                 let (spec, key) = RsaPrivateKey::from_pkcs1(inner)?;
                 Self::new(spec, Private::Rsa(Box::new(key)))

@@ -8,7 +8,7 @@ use crate::sign::KeySpec;
 /// 64 bytes for P-256 and secp256k1, 96 for P-384, 132 for P-521 (IEEE P1363).
 ///
 /// ```
-/// use keyfold::crypto::rng::SystemRng;
+/// use keyfold::SystemRng;
 /// use keyfold::sign::{KeySpec, SignatureAlgorithm, SigningKey};
 /// use keyfold::sign::{ecdsa_der_to_raw, ecdsa_raw_to_der};
 ///

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::rsa::RsaNumbers;
 use crate::crypto::sig::{PrivateKey, PublicKey, check_encoded_len};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::keys::SecretBytes;
 use crate::sign::KeySpec;
 
@@ -73,15 +73,12 @@ impl Members {
             "OKP" if self.crv.as_deref() == Some("Ed25519") => {
                 PublicKey::from_ed25519(&decode(self.x.as_deref())?)
             }
-            "RSA" => PublicKey::from_rsa_numbers(&self.number(&self.n)?, &self.number(&self.e)?),
+            "RSA" => PublicKey::from_rsa_numbers(
+                &number(self.n.as_deref())?,
+                &number(self.e.as_deref())?,
+            ),
             _ => Err(Error::invalid("the JWK's kind of key is not supported")),
         }
-    }
-
-    /// A `Base64urlUInt` (RFC 7518, section 2): no leading zero bytes.
-    fn number(&self, member: &Option<impl AsRef<str>>) -> Result<Zeroizing<Vec<u8>>> {
-        let number = decode(member.as_ref().map(AsRef::as_ref))?;
-        if number.first().is_none_or(|byte| *byte == 0) { Err(malformed(())) } else { Ok(number) }
     }
 
     fn private_key(&self) -> Result<PrivateKey> {
@@ -89,14 +86,14 @@ impl Members {
             "EC" => PrivateKey::from_scalar(self.curve()?, &decode(self.d.as_deref())?),
             "OKP" => PrivateKey::from_ed25519(&decode(self.d.as_deref())?),
             _ => PrivateKey::from_rsa_numbers(&RsaNumbers {
-                n: self.number(&self.n)?.to_vec(),
-                e: self.number(&self.e)?.to_vec(),
-                d: self.number(&self.d)?,
-                p: self.number(&self.p)?,
-                q: self.number(&self.q)?,
-                dp: self.number(&self.dp)?,
-                dq: self.number(&self.dq)?,
-                qi: self.number(&self.qi)?,
+                n: number(self.n.as_deref())?.to_vec(),
+                e: number(self.e.as_deref())?.to_vec(),
+                d: number(self.d.as_deref())?,
+                p: number(self.p.as_deref())?,
+                q: number(self.q.as_deref())?,
+                dp: number(self.dp.as_deref())?,
+                dq: number(self.dq.as_deref())?,
+                qi: number(self.qi.as_deref())?,
             }),
         }?;
         // The public members are required in a private JWK, and must be its own.
@@ -105,6 +102,12 @@ impl Members {
         }
         Ok(key)
     }
+}
+
+/// A `Base64urlUInt` (RFC 7518, section 2): no leading zero bytes.
+fn number(member: Option<&(impl AsRef<str> + ?Sized)>) -> Result<Zeroizing<Vec<u8>>> {
+    let number = decode(member)?;
+    if number.first().is_none_or(|byte| *byte == 0) { Err(malformed(())) } else { Ok(number) }
 }
 
 fn decode(member: Option<&(impl AsRef<str> + ?Sized)>) -> Result<Zeroizing<Vec<u8>>> {
@@ -132,21 +135,17 @@ pub(super) fn write_public(key: &PublicKey) -> String {
 
 pub(super) fn write_private(key: &PrivateKey) -> Result<SecretBytes> {
     let mut members = public_members(&key.public_key()?);
-    match key.rsa_numbers()? {
-        Some(numbers) => members.extend([
+    if let Some(numbers) = key.rsa_numbers()? {
+        members.extend([
             ("d", encode(&numbers.d)),
             ("dp", encode(&numbers.dp)),
             ("dq", encode(&numbers.dq)),
             ("p", encode(&numbers.p)),
             ("q", encode(&numbers.q)),
             ("qi", encode(&numbers.qi)),
-        ]),
-        None => {
-            let scalar = key.scalar().ok_or_else(|| {
-                Error::new(ErrorCode::Internal, "a key that is not RSA has a scalar")
-            })?;
-            members.push(("d", encode(&scalar)));
-        }
+        ]);
+    } else if let Some(scalar) = key.scalar() {
+        members.push(("d", encode(&scalar)));
     }
     let mut out = Zeroizing::new(String::new());
     write(&mut out, &members);

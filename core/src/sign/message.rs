@@ -7,7 +7,7 @@ use crate::sign::SignatureAlgorithm;
 /// Hashes a message that is too large to hold, for `sign_digest` and `verify_digest`.
 ///
 /// ```
-/// use keyfold::crypto::rng::SystemRng;
+/// use keyfold::SystemRng;
 /// use keyfold::sign::{KeySpec, MessageHasher, SignatureAlgorithm, SigningKey};
 ///
 /// let algorithm = SignatureAlgorithm::Ed25519ph;

@@ -30,8 +30,9 @@ impl PublicKey {
     /// Takes a key from DER SubjectPublicKeyInfo (RFC 5280), as every KMS hands it out.
     ///
     /// # Errors
-    /// `invalid_argument` where the input is longer than
-    /// [`MAX_ENCODED_KEY_LEN`](super::MAX_ENCODED_KEY_LEN), malformed, followed by other bytes,
+    /// `limit_exceeded` where the input is longer than
+    /// [`MAX_ENCODED_KEY_LEN`](super::MAX_ENCODED_KEY_LEN); `invalid_argument` where it is
+    /// malformed, followed by other bytes,
     /// not a valid key, or of a kind that is not in [`KeySpec`].
     pub fn from_spki_der(der: &[u8]) -> Result<Self> {
         sig::PublicKey::from_spki_der(der).map(PublicKey)

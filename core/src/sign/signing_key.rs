@@ -8,11 +8,11 @@ use crate::sign::{KeySpec, PublicKey, SignatureAlgorithm, jwk};
 
 /// A key pair held in this process. Zeroized on drop, without Clone or Debug.
 ///
-/// RSA keys also decrypt, see [`oaep_decrypt`](crate::crypto::rsa::oaep_decrypt) (feature
-/// `hazmat`); a key should only ever do one of the two.
+/// RSA keys also decrypt, with `keyfold::crypto::rsa::oaep_decrypt` (feature `hazmat`); a key
+/// should only ever do one of the two.
 ///
 /// ```
-/// use keyfold::crypto::rng::SystemRng;
+/// use keyfold::SystemRng;
 /// use keyfold::sign::{KeySpec, SignatureAlgorithm, SigningKey};
 ///
 /// let key = SigningKey::generate(KeySpec::Ed25519, &SystemRng)?;
@@ -22,6 +22,14 @@ use crate::sign::{KeySpec, PublicKey, SignatureAlgorithm, jwk};
 /// let signature = key.sign(SignatureAlgorithm::Ed25519, b"report")?;
 /// key.public_key().verify(SignatureAlgorithm::Ed25519, b"report", &signature)?;
 /// # Ok::<(), keyfold::Error>(())
+/// ```
+///
+/// It cannot be printed, nor copied:
+///
+/// ```compile_fail,E0277
+/// fn print(key: &keyfold::sign::SigningKey) {
+///     println!("{key:?}");
+/// }
 /// ```
 pub struct SigningKey {
     pub(crate) private: sig::PrivateKey,
@@ -40,8 +48,9 @@ impl SigningKey {
     /// Takes a key pair from unencrypted DER PKCS#8 (RFC 5958, versions 1 and 2).
     ///
     /// # Errors
-    /// `invalid_argument` where the input is longer than
-    /// [`MAX_ENCODED_KEY_LEN`](super::MAX_ENCODED_KEY_LEN), malformed, followed by other bytes,
+    /// `limit_exceeded` where the input is longer than
+    /// [`MAX_ENCODED_KEY_LEN`](super::MAX_ENCODED_KEY_LEN); `invalid_argument` where it is
+    /// malformed, followed by other bytes,
     /// inconsistent with itself (a public half of another key, RSA numbers that do not belong
     /// together), or of a kind that is not in [`KeySpec`].
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self> {

@@ -13,7 +13,7 @@ use crate::world::*;
 
 fn ask(kms: &EmbeddedKms, request: Request) -> Result<Response, Error> {
     let mut context = Context::from_waker(Waker::noop());
-    match pin!(kms.call(request)).as_mut().poll(&mut context) {
+    match pin!(kms.call(&request)).as_mut().poll(&mut context) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("an embedded KMS answers at once"),
     }
@@ -57,7 +57,7 @@ fn data_keys_are_wrapped_unwrapped_and_rewrapped() {
     let Ok(Response::DataKey { data_key, wrapped }) = ask(&kms, request) else { panic!() };
     // An envelope names the key itself, never an alias that may move.
     assert_eq!(wrapped.key, uri(&kms.engine().realm().key(&key)));
-    let unwrap = |wrapped, context| Request::Unwrap { wrapped, context };
+    let unwrap = |wrapped, context| Request::Unwrap { wrapped, context, key: None };
     let Ok(Response::Unwrapped(same)) = ask(&kms, unwrap(wrapped.clone(), bound())) else {
         panic!()
     };
@@ -71,7 +71,8 @@ fn data_keys_are_wrapped_unwrapped_and_rewrapped() {
         .expect("a key")
         .key_metadata
         .key_id;
-    let request = Request::Rewrap { wrapped: wrapped.clone(), context: bound(), to: uri(&other) };
+    let request =
+        Request::Rewrap { wrapped: wrapped.clone(), context: bound(), key: None, to: uri(&other) };
     let Ok(Response::Wrapped(moved)) = ask(&kms, request) else { panic!() };
     assert_eq!(moved.key, uri(&kms.engine().realm().key(&other)));
     let Ok(Response::Unwrapped(same)) = ask(&kms, unwrap(moved, bound())) else { panic!() };
@@ -86,8 +87,17 @@ fn data_keys_are_wrapped_unwrapped_and_rewrapped() {
     let Ok(Response::Unwrapped(same)) = ask(&kms, unwrap(own.clone(), bound())) else { panic!() };
     assert_eq!(same.0.expose(), &[5; 32]);
 
+    // What the caller demands counts, by any name.
+    let demand = |name: &str| Request::Unwrap {
+        wrapped: own.clone(),
+        context: bound(),
+        key: Some(uri(name)),
+    };
+    assert!(ask(&kms, demand("alias/docs")).is_ok());
+    assert_eq!(refused(&kms, demand(&other)), ErrorCode::AuthenticationFailed);
+
     // What is named by the envelope must be what the ciphertext is under.
-    let mut swapped = own;
+    let mut swapped = own.clone();
     swapped.key = uri(&kms.engine().realm().key(&other));
     assert_eq!(refused(&kms, unwrap(swapped, bound())), ErrorCode::AuthenticationFailed);
     let request = Request::Encrypt {
@@ -143,6 +153,34 @@ fn small_data_and_signatures_pass_through() {
     assert!(matches!(ask(&kms, by_digest), Ok(Response::Verified)));
     let forged = verify(&signature, SignInput::Message(b"forged".to_vec()));
     assert_eq!(refused(&kms, forged), ErrorCode::SignatureInvalid);
+}
+
+#[test]
+fn secrets_pass_through() {
+    let (kms, _, _) = fixture();
+    let put = |value: &[u8]| Request::PutSecret {
+        name: "db/password".into(),
+        value: SecretBytes::new(value.to_vec()),
+        key: Some(uri("alias/docs")),
+    };
+    let get = |name: &str, version: Option<String>| Request::GetSecret {
+        name: name.into(),
+        version,
+        stage: None,
+    };
+    let Ok(Response::SecretVersion { version: first }) = ask(&kms, put(b"one")) else { panic!() };
+    // Not UTF-8: kept as bytes.
+    let Ok(Response::SecretVersion { version }) = ask(&kms, put(b"\xff")) else { panic!() };
+    let Ok(Response::Secret { value, version: current }) = ask(&kms, get("db/password", None))
+    else {
+        panic!()
+    };
+    assert_eq!((value.expose(), current), (&b"\xff"[..], version));
+    let Ok(Response::Secret { value, .. }) = ask(&kms, get("db/password", Some(first))) else {
+        panic!()
+    };
+    assert_eq!(value.expose(), b"one");
+    assert_eq!(refused(&kms, get("none", None)), ErrorCode::SecretNotFound);
 }
 
 #[test]

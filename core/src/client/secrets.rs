@@ -1,0 +1,66 @@
+//! The password safe of a KMS.
+
+use super::Client;
+use crate::error::Result;
+use crate::keys::{KeyUri, SecretBytes};
+use crate::kms::{Kms, Request, Response, unexpected_response};
+
+/// The secrets that the KMS of a client keeps.
+pub struct Secrets<'a, K>(&'a Client<K>);
+
+impl<K: Kms> Client<K> {
+    /// The password safe.
+    pub fn secrets(&self) -> Secrets<'_, K> {
+        Secrets(self)
+    }
+}
+
+impl<K: Kms> Secrets<'_, K> {
+    /// Stores a value of 1 to 65536 bytes under a name, as a new version where the secret
+    /// exists; answers the version's id. `key` protects a new secret, the service's default key
+    /// where absent.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `limit_exceeded`, the `kms_*` codes.
+    pub async fn put(
+        &self,
+        name: &str,
+        value: SecretBytes,
+        key: Option<&KeyUri>,
+    ) -> Result<String> {
+        let request = Request::PutSecret { name: name.to_owned(), value, key: key.cloned() };
+        match self.0.kms.call(&request).await? {
+            Response::SecretVersion { version } => Ok(version),
+            _ => Err(unexpected_response()),
+        }
+    }
+
+    /// The current value of a secret.
+    ///
+    /// # Errors
+    /// `secret_not_found`, the `kms_*` codes.
+    pub async fn get(&self, name: &str) -> Result<SecretBytes> {
+        self.get_version(name, None, None).await
+    }
+
+    /// The value of one version of a secret, named by id, by stage, or both.
+    ///
+    /// # Errors
+    /// `secret_not_found`, the `kms_*` codes.
+    pub async fn get_version(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        stage: Option<&str>,
+    ) -> Result<SecretBytes> {
+        let request = Request::GetSecret {
+            name: name.to_owned(),
+            version: version.map(str::to_owned),
+            stage: stage.map(str::to_owned),
+        };
+        match self.0.kms.call(&request).await? {
+            Response::Secret { value, .. } => Ok(value),
+            _ => Err(unexpected_response()),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading parts of a body: pure arithmetic, and the opener of what it asks for
+//! (docs/spec/envelope.md, clause 6.4).
+
+use std::ops::Range;
+
+use super::segment::{MessageKey, OpenItem, SegmentIndex, SegmentWork, Threads, open_items};
+use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
+use crate::crypto::aead::TAG_LEN;
+use crate::error::{Error, Result};
+
+/// Where segments lie in a body of a given length. The length is what a file system or a server
+/// says; reading [`Layout::end`] proves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    plaintext_len: u64,
+}
+
+impl Layout {
+    /// The layout of a body of `body_len` bytes, its signature of `trailer_len` included.
+    ///
+    /// # Errors
+    /// `truncated` where no whole body has this length, `limit_exceeded` above 2^38 segments.
+    pub fn new(body_len: u64, trailer_len: usize) -> Result<Self> {
+        let truncated = || Error::truncated("no whole body has this length");
+        let segments_len =
+            body_len.checked_sub(PREFIX_LEN as u64 + trailer_len as u64).ok_or_else(truncated)?;
+        let full = segments_len / SEALED_SEGMENT_LEN as u64;
+        let last = segments_len % SEALED_SEGMENT_LEN as u64;
+        let last = last.checked_sub(TAG_LEN as u64).ok_or_else(truncated)?;
+        SegmentIndex::new(full)?;
+        Ok(Layout { plaintext_len: full * SEGMENT_LEN as u64 + last })
+    }
+
+    /// Length of the plaintext in bytes.
+    pub fn plaintext_len(&self) -> u64 {
+        self.plaintext_len
+    }
+
+    /// What to fetch for a range of the plaintext. A range that reaches past the end yields what
+    /// there is, and then its plan includes the last segment, which proves that end.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the range ends before it starts.
+    pub fn plan(&self, range: Range<u64>) -> Result<RangePlan> {
+        if range.end < range.start {
+            return Err(Error::invalid("the range ends before it starts"));
+        }
+        let segment = SEGMENT_LEN as u64;
+        let last = self.plaintext_len / segment;
+        let start = range.start.min(self.plaintext_len);
+        let end = range.end.min(self.plaintext_len);
+        let first = start / segment;
+        let past_end = range.end > self.plaintext_len;
+        let after = if past_end {
+            last + 1
+        } else if start == end {
+            first
+        } else {
+            (end - 1) / segment + 1
+        };
+        let offset = |number: u64| PREFIX_LEN as u64 + number * SEALED_SEGMENT_LEN as u64;
+        let body_end = offset(last) + self.plaintext_len % segment + TAG_LEN as u64;
+        let from = offset(first);
+        Ok(RangePlan {
+            first,
+            fetch: from..if after > last { body_end } else { offset(after) },
+            skip: start - first * segment,
+            take: end - start,
+        })
+    }
+
+    /// What to fetch to prove the length: the last segment.
+    pub fn end(&self) -> RangePlan {
+        // Past the end by construction, so the plan is the last segment and yields nothing.
+        self.plan(self.plaintext_len..MAX_PLAINTEXT_LEN + 1).expect("the range is ascending")
+    }
+}
+
+/// What one range read fetches and yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangePlan {
+    first: u64,
+    fetch: Range<u64>,
+    skip: u64,
+    take: u64,
+}
+
+impl RangePlan {
+    /// Which bytes of the body to fetch, counted from its salt; empty where none are needed.
+    pub fn fetch(&self) -> Range<u64> {
+        self.fetch.clone()
+    }
+
+    /// How many bytes of the first segment's plaintext lie before the range.
+    pub fn skip(&self) -> u64 {
+        self.skip
+    }
+
+    /// How many bytes of plaintext come out.
+    pub fn len(&self) -> u64 {
+        self.take
+    }
+
+    /// Whether no plaintext comes out.
+    pub fn is_empty(&self) -> bool {
+        self.take == 0
+    }
+}
+
+/// Opens parts of one message, in any order and from any number of threads.
+pub struct RangeOpener {
+    key: MessageKey,
+    layout: Layout,
+    threads: Threads,
+}
+
+impl RangeOpener {
+    pub(super) fn new(key: MessageKey, layout: Layout) -> Self {
+        RangeOpener { key, layout, threads: Threads::default() }
+    }
+
+    /// Processes the segments of one read on several threads.
+    #[must_use]
+    pub fn with_threads(mut self, threads: &Threads) -> Self {
+        self.threads = threads.clone();
+        self
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The key of this message, for a host that runs the AEAD itself.
+    pub fn message_key(&self) -> &MessageKey {
+        &self.key
+    }
+
+    /// Hands out the segments of a plan to a host that runs the AEAD itself. Their plaintext,
+    /// joined, contains the range at [`RangePlan::skip`].
+    ///
+    /// # Errors
+    /// `limit_exceeded` where the plan is of a longer message.
+    pub fn hand_out(&self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
+        let mut left = plan.fetch.end - plan.fetch.start;
+        let mut work = Vec::new();
+        for number in plan.first.. {
+            if left == 0 {
+                break;
+            }
+            let sealed = left.min(SEALED_SEGMENT_LEN as u64);
+            left -= sealed;
+            let plaintext_len = usize::try_from(sealed).unwrap_or(0).saturating_sub(TAG_LEN);
+            work.push(self.key.work(SegmentIndex::new(number)?, plaintext_len));
+        }
+        Ok(work)
+    }
+
+    /// Opens the fetched bytes of a plan and appends the range's plaintext to `out`.
+    ///
+    /// # Errors
+    /// `truncated` where `sealed` is not exactly what the plan asks to fetch,
+    /// `authentication_failed`; `out` then gains nothing.
+    pub fn open(&self, plan: &RangePlan, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if sealed.len() as u64 != plan.fetch.end - plan.fetch.start {
+            return Err(Error::truncated("the source is shorter than it said"));
+        }
+        let segments = sealed.len().div_ceil(SEALED_SEGMENT_LEN);
+        let start = out.len();
+        out.resize(start + sealed.len() - segments * TAG_LEN, 0);
+        let first = SegmentIndex::new(plan.first)?;
+        let items = open_items(&self.key, first, sealed, &mut out[start..], false);
+        if let Err(error) = self.threads.run(items, OpenItem::run, drop) {
+            out[start..].fill(0);
+            out.truncate(start);
+            return Err(error);
+        }
+        let cut = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
+        let (skip, take) = (cut(plan.skip), cut(plan.take));
+        out.copy_within(start + skip..start + skip + take, start);
+        // What was decrypted beside the range does not stay in the buffer's spare room.
+        out[start + take..].fill(0);
+        out.truncate(start + take);
+        Ok(())
+    }
+}

@@ -1,0 +1,367 @@
+//! Sealing: plaintext in, body out.
+
+use zeroize::Zeroizing;
+
+use super::segment::{
+    MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads, seal_items,
+    seal_items_in_place,
+};
+use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
+use crate::crypto::aead::TAG_LEN;
+use crate::crypto::hash::Sha256;
+use crate::crypto::rng::Rng;
+use crate::envelope::{EnvelopeSignature, Header, PendingSignature, SignatureHash};
+use crate::error::{Error, Result};
+use crate::suite::Suite;
+
+/// Seals one message: give it plaintext with [`update`](Sealer::update), end it with
+/// [`finish`](Sealer::finish). What is not finished does not open.
+///
+/// The header is not part of the output: write [`header`](Sealer::header) before the body, or
+/// keep it elsewhere (detached).
+pub struct Sealer {
+    header: Vec<u8>,
+    prefix: [u8; PREFIX_LEN],
+    prefix_written: bool,
+    key: MessageKey,
+    next: SegmentIndex,
+    signature: Option<SignatureHash>,
+    pending: Zeroizing<Vec<u8>>,
+    threads: Threads,
+    state: Result<()>,
+}
+
+impl Sealer {
+    /// Starts a message under a data key whose wrapped forms are the recipients of `header`.
+    ///
+    /// # Errors
+    /// `internal` where the system has no randomness.
+    pub fn new(header: &Header, key: &MessageKeyDeriver, rng: &dyn Rng) -> Result<Self> {
+        let signature = header.signature();
+        Sealer::start(header.suite(), header.stable_part(), header.to_bytes()?, signature, key, rng)
+    }
+
+    /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
+    /// in the place of the stable part.
+    ///
+    /// # Errors
+    /// `internal` where the system has no randomness.
+    #[cfg(feature = "hazmat")]
+    pub fn bare(
+        suite: Suite,
+        context: &[u8],
+        key: &MessageKeyDeriver,
+        rng: &dyn Rng,
+    ) -> Result<Self> {
+        Sealer::start(suite, context, Vec::new(), None, key, rng)
+    }
+
+    pub(crate) fn start(
+        suite: Suite,
+        stable: &[u8],
+        header: Vec<u8>,
+        signature: Option<&EnvelopeSignature>,
+        key: &MessageKeyDeriver,
+        rng: &dyn Rng,
+    ) -> Result<Self> {
+        let mut prefix = [0; PREFIX_LEN];
+        rng.fill(&mut prefix[..SALT_LEN])?;
+        let (salt, commitment_out) = prefix.split_at_mut(SALT_LEN);
+        let (key, commitment) = key.derive(suite, salt, stable);
+        commitment_out.copy_from_slice(&commitment);
+        Ok(Sealer {
+            header,
+            prefix,
+            prefix_written: false,
+            key,
+            next: SegmentIndex::ZERO,
+            signature: signature.map(|signature| SignatureHash::new(signature, stable, &prefix)),
+            pending: Zeroizing::default(),
+            threads: Threads::default(),
+            state: Ok(()),
+        })
+    }
+
+    /// Processes full segments on several threads.
+    #[must_use]
+    pub fn with_threads(mut self, threads: &Threads) -> Self {
+        self.threads = threads.clone();
+        self
+    }
+
+    /// The header, to be written before the body or beside it.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    pub(crate) fn take_header(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.header)
+    }
+
+    /// Bytes of body for a whole plaintext of this length, without header and signature.
+    ///
+    /// # Errors
+    /// `limit_exceeded` above [`MAX_PLAINTEXT_LEN`].
+    pub fn body_len(plaintext_len: u64) -> Result<u64> {
+        if plaintext_len > MAX_PLAINTEXT_LEN {
+            return Err(Error::limit("a message has fewer than 2^38 full segments"));
+        }
+        let segments = plaintext_len / SEGMENT_LEN as u64 + 1;
+        Ok(PREFIX_LEN as u64 + plaintext_len + segments * TAG_LEN as u64)
+    }
+
+    /// Exactly how many bytes the next update with so many bytes of plaintext writes.
+    pub fn update_len(&self, plaintext_len: usize) -> usize {
+        let prefix = if self.prefix_written { 0 } else { PREFIX_LEN };
+        prefix + (self.pending.len() + plaintext_len) / SEGMENT_LEN * SEALED_SEGMENT_LEN
+    }
+
+    /// Exactly how many bytes [`finish`](Sealer::finish) writes now.
+    pub fn finish_len(&self) -> usize {
+        let prefix = if self.prefix_written { 0 } else { PREFIX_LEN };
+        prefix + self.pending.len() + TAG_LEN
+    }
+
+    /// Takes the next plaintext and appends what can be sealed to `out`.
+    ///
+    /// # Errors
+    /// `limit_exceeded` above [`MAX_PLAINTEXT_LEN`]; every later call repeats it.
+    pub fn update(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        out.resize(start + self.update_len(plaintext.len()), 0);
+        let written = self.update_into(plaintext, &mut out[start..]);
+        out.truncate(start + *written.as_ref().unwrap_or(&0));
+        written.map(drop)
+    }
+
+    /// Takes the next plaintext and writes what can be sealed to the start of `out`; answers
+    /// how many bytes that were, [`update_len`](Sealer::update_len) exactly.
+    ///
+    /// # Errors
+    /// `invalid_argument` where `out` is too short, `limit_exceeded` above
+    /// [`MAX_PLAINTEXT_LEN`]; every later call repeats it.
+    pub fn update_into(&mut self, plaintext: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.state.clone()?;
+        let result = self.try_update(plaintext, out);
+        self.state = result.as_ref().map(drop).map_err(Clone::clone);
+        result
+    }
+
+    fn try_update(&mut self, mut plaintext: &[u8], out: &mut [u8]) -> Result<usize> {
+        let written = self.update_len(plaintext.len());
+        let out = out.get_mut(..written).ok_or_else(output_too_short)?;
+        let mut out = self.write_prefix(out);
+        if !self.pending.is_empty() {
+            let missing = (SEGMENT_LEN - self.pending.len()).min(plaintext.len());
+            let (head, rest) = plaintext.split_at(missing);
+            self.pending.extend_from_slice(head);
+            plaintext = rest;
+            if self.pending.len() == SEGMENT_LEN {
+                let (sealed, rest) = out.split_at_mut(SEALED_SEGMENT_LEN);
+                out = rest;
+                let pending = std::mem::take(&mut self.pending);
+                self.seal_full(&pending, sealed)?;
+                self.pending = pending;
+                self.pending.clear();
+            }
+        }
+        let (full, rest) = plaintext.split_at(plaintext.len() / SEGMENT_LEN * SEGMENT_LEN);
+        self.seal_full(full, out)?;
+        if !rest.is_empty() {
+            // The full capacity at once, so that no copy of plaintext is left behind by growth.
+            let held = self.pending.len();
+            self.pending.reserve_exact(SEGMENT_LEN - held);
+            self.pending.extend_from_slice(rest);
+        }
+        Ok(written)
+    }
+
+    /// Seals full segments where they are, sparing a copy: `slots` is a multiple of
+    /// [`SEALED_SEGMENT_LEN`] long, and each slot starts with [`SEGMENT_LEN`] bytes of plaintext,
+    /// which its ciphertext and tag replace.
+    ///
+    /// Only for a message that has had nothing but whole segments so far, and whose prefix is
+    /// written: an [`update_into`](Sealer::update_into) with nothing writes it.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the above does not hold, `limit_exceeded` above
+    /// [`MAX_PLAINTEXT_LEN`]; every later call repeats it.
+    pub fn update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        self.state.clone()?;
+        let result = self.try_update_in_place(slots);
+        self.state.clone_from(&result);
+        result
+    }
+
+    fn try_update_in_place(&mut self, slots: &mut [u8]) -> Result<()> {
+        let whole = slots.len().is_multiple_of(SEALED_SEGMENT_LEN) && self.pending.is_empty();
+        if !whole || !self.prefix_written {
+            return Err(Error::invalid("only whole segments after the prefix are sealed in place"));
+        }
+        let next = self.next.advance(slots.len() / SEALED_SEGMENT_LEN)?;
+        let items = seal_items_in_place(&self.key, self.next, slots, self.signature.is_some());
+        let signature = &mut self.signature;
+        self.threads.run(items, |item| Ok(item.run()), |digest| absorb(signature, digest))?;
+        self.next = next;
+        Ok(())
+    }
+
+    /// The key of this message, for a host that runs the AEAD itself.
+    pub fn message_key(&self) -> &MessageKey {
+        &self.key
+    }
+
+    /// Hands out the next full segments to a host that runs the AEAD itself. Before the first
+    /// one it writes the prefix, as [`update_into`](Sealer::update_into) with nothing does.
+    ///
+    /// # Errors
+    /// As [`update_in_place`](Sealer::update_in_place).
+    pub fn hand_out(&mut self, segments: usize) -> Result<Vec<SegmentWork>> {
+        self.state.clone()?;
+        if !self.prefix_written || !self.pending.is_empty() {
+            return Err(Error::invalid("only whole segments after the prefix are handed out"));
+        }
+        let next = self.next.advance(segments)?;
+        let numbers = self.next.number()..next.number();
+        let work = numbers.map(|n| Ok(self.key.work(SegmentIndex::new(n)?, SEGMENT_LEN)));
+        let work = work.collect();
+        self.next = next;
+        work
+    }
+
+    /// Takes back segments that were handed out, sealed and in order, where the envelope is
+    /// signed; without a signature there is nothing to do.
+    ///
+    /// # Errors
+    /// `invalid_argument` unless `sealed` consists of whole segments.
+    pub fn take_back(&mut self, sealed: &[u8]) -> Result<()> {
+        if !sealed.len().is_multiple_of(SEALED_SEGMENT_LEN) {
+            return Err(Error::invalid("only whole segments are taken back"));
+        }
+        if let Some(signature) = &mut self.signature {
+            sealed
+                .chunks(SEALED_SEGMENT_LEN)
+                .for_each(|sealed| signature.segment(&Sha256::digest(sealed)));
+        }
+        Ok(())
+    }
+
+    /// Hands out the last segment, of fewer than [`SEGMENT_LEN`] bytes, to a host that runs the
+    /// AEAD itself, with what takes it back.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the segment is not short.
+    pub fn hand_out_last(mut self, plaintext_len: usize) -> Result<(SegmentWork, LastSegment)> {
+        self.hand_out(0)?;
+        if plaintext_len >= SEGMENT_LEN {
+            return Err(Error::invalid("the last segment is shorter than the others"));
+        }
+        let work = self.key.work(self.next, plaintext_len);
+        Ok((work, LastSegment { signature: self.signature }))
+    }
+
+    fn write_prefix<'a>(&mut self, out: &'a mut [u8]) -> &'a mut [u8] {
+        if self.prefix_written {
+            return out;
+        }
+        self.prefix_written = true;
+        let (prefix, rest) = out.split_at_mut(PREFIX_LEN);
+        prefix.copy_from_slice(&self.prefix);
+        rest
+    }
+
+    fn seal_full(&mut self, plaintext: &[u8], sealed: &mut [u8]) -> Result<()> {
+        // Checked first: the short last segment needs a number of its own.
+        let next = self.next.advance(plaintext.len() / SEGMENT_LEN)?;
+        let hash = self.signature.is_some();
+        let items = seal_items(&self.key, self.next, plaintext, sealed, hash);
+        let signature = &mut self.signature;
+        self.threads.run(items, |item| Ok(item.run()), |digest| absorb(signature, digest))?;
+        self.next = next;
+        Ok(())
+    }
+
+    /// Seals the last, short segment and appends it to `out`.
+    ///
+    /// Where the header says that the envelope is signed, the answer is what remains to be
+    /// signed; append its trailer.
+    ///
+    /// # Errors
+    /// The error of an earlier call, if there was one.
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<Option<PendingSignature>> {
+        let start = out.len();
+        out.resize(start + self.finish_len(), 0);
+        let (_, pending) = self.finish_into(&mut out[start..])?;
+        Ok(pending)
+    }
+
+    /// Seals the last, short segment to the start of `out`; answers how many bytes that were,
+    /// [`finish_len`](Sealer::finish_len) exactly, and what remains to be signed.
+    ///
+    /// # Errors
+    /// `invalid_argument` where `out` is too short, or the error of an earlier call.
+    pub fn finish_into(mut self, out: &mut [u8]) -> Result<(usize, Option<PendingSignature>)> {
+        self.state.clone()?;
+        let written = self.finish_len();
+        let out = out.get_mut(..written).ok_or_else(output_too_short)?;
+        let sealed = self.write_prefix(out);
+        let hash = self.signature.is_some();
+        let item = SealItem {
+            key: &self.key,
+            index: self.next,
+            plaintext: Some(&self.pending),
+            sealed,
+            hash,
+        };
+        let digest = item.run();
+        absorb(&mut self.signature, digest);
+        Ok((written, self.signature.map(SignatureHash::into_pending)))
+    }
+
+    /// Seals a whole message at once, without the copy that holding plaintext back would need.
+    pub(crate) fn seal_whole(
+        mut self,
+        plaintext: &[u8],
+        out: &mut [u8],
+    ) -> Result<Option<PendingSignature>> {
+        let (full, last) = plaintext.split_at(plaintext.len() / SEGMENT_LEN * SEGMENT_LEN);
+        let written = self.update_into(full, out)?;
+        let (_, sealed) = out.split_at_mut(written);
+        let hash = self.signature.is_some();
+        let len = last.len() + TAG_LEN;
+        let sealed = sealed.get_mut(..len).ok_or_else(output_too_short)?;
+        let item =
+            SealItem { key: &self.key, index: self.next, plaintext: Some(last), sealed, hash };
+        let digest = item.run();
+        absorb(&mut self.signature, digest);
+        Ok(self.signature.map(SignatureHash::into_pending))
+    }
+}
+
+/// The end of a message whose last segment a host seals.
+#[must_use = "a signed envelope does not open without its signature"]
+pub struct LastSegment {
+    signature: Option<SignatureHash>,
+}
+
+impl LastSegment {
+    /// Takes the sealed last segment back; the answer is what remains to be signed.
+    pub fn take_back(mut self, sealed: &[u8]) -> Option<PendingSignature> {
+        let digest = self.signature.is_some().then(|| Sha256::digest(sealed));
+        absorb(&mut self.signature, digest);
+        self.signature.map(SignatureHash::into_pending)
+    }
+}
+
+pub(super) fn absorb(
+    signature: &mut Option<SignatureHash>,
+    digest: Option<super::segment::SegmentDigest>,
+) {
+    if let (Some(signature), Some(digest)) = (signature, digest) {
+        signature.segment(&digest);
+    }
+}
+
+pub(super) fn output_too_short() -> Error {
+    Error::invalid("the output buffer is too short")
+}

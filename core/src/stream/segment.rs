@@ -1,0 +1,317 @@
+//! Segments as work items: the only place that derives message keys and makes nonces
+//! (docs/spec/envelope.md, clauses 5 and 6).
+
+use zeroize::Zeroizing;
+
+use super::{COMMITMENT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
+use crate::crypto::aead::{AeadKey, NONCE_LEN, TAG_LEN};
+use crate::crypto::hash::{Sha256, constant_time_eq};
+use crate::crypto::kdf::HkdfSha512Expand;
+use crate::error::{Error, Result};
+use crate::keys::DataKey;
+use crate::suite::Suite;
+
+const KEY_LEN: usize = 32;
+
+/// The hash of a sealed segment, which signatures cover.
+pub(crate) type SegmentDigest = [u8; Sha256::LEN];
+
+/// A data key made ready to derive message keys: its HMAC states are computed once, so that one
+/// data key serves many messages cheaply. As secret as the data key; zeroized on drop.
+pub struct MessageKeyDeriver(HkdfSha512Expand);
+
+impl MessageKeyDeriver {
+    /// Prepares a data key.
+    pub fn new(data_key: &DataKey) -> Self {
+        // HKDF-Expand takes the data key as its pseudo-random key (clause 5.2).
+        MessageKeyDeriver(HkdfSha512Expand::new(data_key.expose()))
+    }
+
+    /// The key of one message and the commitment to it.
+    pub(super) fn derive(
+        &self,
+        suite: Suite,
+        salt: &[u8],
+        stable: &[u8],
+    ) -> (MessageKey, [u8; COMMITMENT_LEN]) {
+        let mut okm = Zeroizing::new([0; KEY_LEN + NONCE_LEN + COMMITMENT_LEN]);
+        self.0.expand(&[suite.label(), salt, stable], okm.as_mut_slice());
+        let mut key = Box::new(Zeroizing::new([0; KEY_LEN]));
+        let mut base_nonce = [0; NONCE_LEN];
+        let mut commitment = [0; COMMITMENT_LEN];
+        key.copy_from_slice(&okm[..KEY_LEN]);
+        base_nonce.copy_from_slice(&okm[KEY_LEN..KEY_LEN + NONCE_LEN]);
+        commitment.copy_from_slice(&okm[KEY_LEN + NONCE_LEN..]);
+        let aead = AeadKey::new(suite.aead(), &key);
+        (MessageKey { suite, key, aead, base_nonce }, commitment)
+    }
+
+    /// The key of the message whose body starts with `prefix`, once its commitment holds.
+    pub(super) fn derive_committed(
+        &self,
+        suite: Suite,
+        prefix: &[u8; PREFIX_LEN],
+        stable: &[u8],
+    ) -> Result<MessageKey> {
+        let (salt, expected) = prefix.split_at(SALT_LEN);
+        let (key, commitment) = self.derive(suite, salt, stable);
+        if constant_time_eq(&commitment, expected) { Ok(key) } else { Err(Error::authentication()) }
+    }
+}
+
+/// The number of a segment in its message, below 2^38; the only way to a nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentIndex(u64);
+
+impl SegmentIndex {
+    /// The first segment.
+    pub const ZERO: SegmentIndex = SegmentIndex(0);
+
+    /// The segment with this number.
+    ///
+    /// # Errors
+    /// `limit_exceeded` from 2^38 on.
+    pub fn new(number: u64) -> Result<Self> {
+        if number < 1 << 38 {
+            return Ok(SegmentIndex(number));
+        }
+        Err(Error::limit("a message has at most 2^38 segments"))
+    }
+
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The segment `count` further on.
+    ///
+    /// # Errors
+    /// `limit_exceeded` from 2^38 on.
+    pub fn advance(self, count: usize) -> Result<Self> {
+        SegmentIndex::new(self.0.saturating_add(count as u64))
+    }
+}
+
+/// The key of one message, with the base of its nonces. Without Clone and Debug, zeroized on
+/// drop.
+pub struct MessageKey {
+    suite: Suite,
+    // On the heap, so that moving a machine leaves no copy behind.
+    key: Box<Zeroizing<[u8; KEY_LEN]>>,
+    aead: AeadKey,
+    base_nonce: [u8; NONCE_LEN],
+}
+
+impl MessageKey {
+    /// The suite, which names the AEAD.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The bare key, for a host that runs the AEAD itself (a browser's WebCrypto).
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
+        &self.key
+    }
+
+    fn nonce(&self, index: SegmentIndex) -> [u8; NONCE_LEN] {
+        let mut nonce = self.base_nonce;
+        for (byte, number) in nonce[NONCE_LEN - 8..].iter_mut().zip(index.0.to_be_bytes()) {
+            *byte ^= number;
+        }
+        nonce
+    }
+}
+
+/// One segment for an AEAD outside this crate: the host's, such as a browser's WebCrypto. It seals
+/// or opens `plaintext_len` bytes under the message's key and this nonce, with no associated data
+/// and a tag of 16 bytes at the end. Numbering, limits and the last segment stay here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentWork {
+    /// The segment's number.
+    pub index: SegmentIndex,
+    /// The nonce; it belongs to this segment of this message alone.
+    pub nonce: [u8; NONCE_LEN],
+    /// Bytes of plaintext: [`SEGMENT_LEN`], or fewer in the last segment.
+    pub plaintext_len: usize,
+}
+
+impl MessageKey {
+    pub(super) fn work(&self, index: SegmentIndex, plaintext_len: usize) -> SegmentWork {
+        SegmentWork { index, nonce: self.nonce(index), plaintext_len }
+    }
+}
+
+/// One segment to seal here: independent of all others, so that any thread can do it.
+pub(super) struct SealItem<'a> {
+    pub(super) key: &'a MessageKey,
+    pub(super) index: SegmentIndex,
+    /// Where the plaintext is, unless it is in `sealed` already.
+    pub(super) plaintext: Option<&'a [u8]>,
+    /// Room for plaintext and tag.
+    pub(super) sealed: &'a mut [u8],
+    pub(super) hash: bool,
+}
+
+impl SealItem<'_> {
+    /// Seals the segment with this machine's AEAD.
+    pub(super) fn run(self) -> Option<SegmentDigest> {
+        let (data, tag) = self.sealed.split_at_mut(self.sealed.len() - TAG_LEN);
+        if let Some(plaintext) = self.plaintext {
+            data.copy_from_slice(plaintext);
+        }
+        tag.copy_from_slice(&self.key.aead.seal(&self.key.nonce(self.index), &[], data));
+        self.hash.then(|| Sha256::digest(self.sealed))
+    }
+}
+
+/// One segment to open here, with the same freedom as [`SealItem`].
+pub(super) struct OpenItem<'a> {
+    pub(super) key: &'a MessageKey,
+    pub(super) index: SegmentIndex,
+    pub(super) data: OpenData<'a>,
+    pub(super) hash: bool,
+}
+
+/// Where a segment is, and where its plaintext goes.
+pub(super) enum OpenData<'a> {
+    Copy {
+        sealed: &'a [u8],
+        plaintext: &'a mut [u8],
+    },
+    /// The plaintext takes the place of its ciphertext, before the tag.
+    InPlace(&'a mut [u8]),
+}
+
+impl OpenItem<'_> {
+    /// Opens the segment with this machine's AEAD; on failure its plaintext holds zeros.
+    pub(super) fn run(self) -> Result<Option<SegmentDigest>> {
+        let digest = |sealed: &[u8]| self.hash.then(|| Sha256::digest(sealed));
+        let (digest, data, tag) = match self.data {
+            OpenData::Copy { sealed, plaintext } => {
+                let (data, tag) = sealed.split_last_chunk().ok_or_else(Error::authentication)?;
+                plaintext.copy_from_slice(data);
+                (digest(sealed), plaintext, tag)
+            }
+            OpenData::InPlace(sealed) => {
+                let digest = digest(sealed);
+                let (data, tag) =
+                    sealed.split_last_chunk_mut().ok_or_else(Error::authentication)?;
+                (digest, data, &*tag)
+            }
+        };
+        self.key.aead.open(&self.key.nonce(self.index), &[], data, tag)?;
+        Ok(digest)
+    }
+}
+
+/// Full segments of a message as work items: plaintext in pieces of [`SEGMENT_LEN`].
+pub(super) fn seal_items<'a>(
+    key: &'a MessageKey,
+    first: SegmentIndex,
+    plaintext: &'a [u8],
+    sealed: &'a mut [u8],
+    hash: bool,
+) -> impl Iterator<Item = SealItem<'a>> {
+    let plaintext = plaintext.chunks_exact(SEGMENT_LEN).map(Some);
+    with_numbers(first, plaintext.zip(sealed.chunks_exact_mut(SEALED_SEGMENT_LEN)))
+        .map(move |(index, (plaintext, sealed))| SealItem { key, index, plaintext, sealed, hash })
+}
+
+/// As [`seal_items`], with each plaintext in its place already.
+pub(super) fn seal_items_in_place<'a>(
+    key: &'a MessageKey,
+    first: SegmentIndex,
+    sealed: &'a mut [u8],
+    hash: bool,
+) -> impl Iterator<Item = SealItem<'a>> {
+    with_numbers(first, sealed.chunks_exact_mut(SEALED_SEGMENT_LEN))
+        .map(move |(index, sealed)| SealItem { key, index, plaintext: None, sealed, hash })
+}
+
+/// Segments of a message as work items: sealed pieces of [`SEALED_SEGMENT_LEN`], the last one
+/// possibly shorter.
+pub(super) fn open_items<'a>(
+    key: &'a MessageKey,
+    first: SegmentIndex,
+    sealed: &'a [u8],
+    plaintext: &'a mut [u8],
+    hash: bool,
+) -> impl Iterator<Item = OpenItem<'a>> {
+    let mut rest = plaintext;
+    with_numbers(first, sealed.chunks(SEALED_SEGMENT_LEN)).map(move |(index, sealed)| {
+        let len = sealed.len().saturating_sub(TAG_LEN).min(rest.len());
+        let (plaintext, tail) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = tail;
+        OpenItem { key, index, data: OpenData::Copy { sealed, plaintext }, hash }
+    })
+}
+
+/// Full segments of a message as work items, to be opened where they are.
+pub(super) fn open_items_in_place<'a>(
+    key: &'a MessageKey,
+    first: SegmentIndex,
+    sealed: &'a mut [u8],
+    hash: bool,
+) -> impl Iterator<Item = OpenItem<'a>> {
+    with_numbers(first, sealed.chunks_exact_mut(SEALED_SEGMENT_LEN))
+        .map(move |(index, sealed)| OpenItem { key, index, data: OpenData::InPlace(sealed), hash })
+}
+
+fn with_numbers<I>(
+    first: SegmentIndex,
+    pieces: impl Iterator<Item = I>,
+) -> impl Iterator<Item = (SegmentIndex, I)> {
+    (first.0..).map(SegmentIndex).zip(pieces)
+}
+
+/// On how many threads segments are processed. One, the default, is the calling thread.
+///
+/// Clones share their threads, so one value serves any number of sealers and openers.
+#[derive(Clone, Default)]
+pub struct Threads {
+    #[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
+    pool: Option<std::sync::Arc<rayon::ThreadPool>>,
+}
+
+impl Threads {
+    /// Starts `count` threads; with 1, or 0, nothing is started.
+    ///
+    /// # Errors
+    /// `io` where the system refuses to start threads.
+    #[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
+    pub fn new(count: usize) -> Result<Self> {
+        if count < 2 {
+            return Ok(Self::default());
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().map_err(|error| {
+            Error::new(crate::ErrorCode::Io, "the system refuses to start threads")
+                .with_source(error)
+        })?;
+        Ok(Threads { pool: Some(std::sync::Arc::new(pool)) })
+    }
+
+    /// Runs every item and hands the results over in order, up to the first error.
+    #[cfg_attr(not(feature = "parallel"), allow(clippy::unused_self))]
+    pub(super) fn run<I: Send, R: Send>(
+        &self,
+        items: impl Iterator<Item = I>,
+        run: fn(I) -> Result<R>,
+        mut done: impl FnMut(R),
+    ) -> Result<()> {
+        #[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
+        if let Some(pool) = &self.pool {
+            use rayon::prelude::*;
+            let items: Vec<I> = items.collect();
+            let results: Result<Vec<R>> = pool.install(|| {
+                // Eight segments, 128 KiB, are long enough to be worth handing over.
+                items.into_par_iter().with_min_len(8).map(run).collect()
+            });
+            results?.into_iter().for_each(done);
+            return Ok(());
+        }
+        for item in items {
+            done(run(item)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! The bodies of the fuzz targets.
+//!
+//! libFuzzer calls them (`fuzz/fuzz_targets/`), and so does a replay on stable
+//! (`tests/fuzz_replay/`). A body takes any bytes; it panics where a promise is broken.
+#![allow(clippy::missing_panics_doc)]
+
+mod context;
+mod header;
+mod opener;
+
+pub use context::context;
+pub use header::header;
+pub use opener::opener;
+
+/// A target: its name, which is also its corpus folder, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 3] = [("context", context), ("header", header), ("opener", opener)];

@@ -1,0 +1,13 @@
+//! What the conformance tests share: the vectors and the tools beside them.
+
+pub mod fuzz;
+pub mod hex;
+pub mod python;
+pub mod vectors;
+
+use std::path::PathBuf;
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,48 @@
+//! `cargo xtask`: the only place that knows how to set a machine up, show the product and
+//! check it.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod demo;
+mod install;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::run::Workspace;
+
+/// The commands of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show the whole story on a real file, in a store made for the occasion.
+    Demo(demo::Args),
+    /// Check everything; install what is missing, or say how to get it.
+    Test(test::Args),
+    /// Measure, and write target/bench/SUITE.json and SUITE.svg.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let done = Workspace::locate().and_then(|workspace| match Cli::parse().task {
+        Task::Demo(args) => demo::demo(&workspace, &args),
+        Task::Test(args) => test::test(&workspace, &args),
+        Task::Bench(args) => bench::bench(&workspace, &args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
