@@ -1,0 +1,234 @@
+//! The engine: operations over one store, each of them one transaction with its audit record.
+
+mod aliases;
+mod authorize;
+mod cache;
+mod crypto;
+mod grants;
+mod keys;
+mod material;
+mod pages;
+mod policies;
+mod resolve;
+mod rotation;
+mod sign;
+mod tags;
+mod tick;
+
+use std::sync::Mutex;
+
+use keyfold::crypto::rng::Rng;
+use uuid::Uuid;
+
+use crate::arn::Realm;
+use crate::audit::{self, AuditRecord, AuditReport, Trail};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{KmsErrorCode, Result};
+use crate::hierarchy::StoreKeys;
+use crate::root::{RootKey, SlotInfo};
+use crate::rows::IdentityRow;
+use crate::store::{self, Store, Txn};
+
+pub use authorize::Caller;
+pub use tick::Tick;
+
+/// A KMS over one store, with its root key in memory.
+///
+/// It is `Sync`: any number of threads may call it. Operations are serialised by the store.
+///
+/// ```
+/// use keyfold_kms::{Engine, types::GenerateRandomRequest};
+///
+/// let engine = Engine::in_memory()?;
+/// let request = GenerateRandomRequest { number_of_bytes: Some(16), ..Default::default() };
+/// let random = engine.call(&engine.owner(), &request)?;
+/// assert_eq!(random.plaintext.len(), 16);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
+pub struct Engine {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) rng: Box<dyn Rng>,
+    pub(crate) identity: IdentityRow,
+    pub(crate) root: RootKey,
+    pub(crate) keys: StoreKeys,
+    pub(crate) opened_by: Option<SlotInfo>,
+    cache: Mutex<cache::Cache>,
+}
+
+/// An operation: a request that names its answer. Implemented by every request of
+/// [`crate::types`]; not to be implemented elsewhere.
+pub trait Operation {
+    /// What it answers.
+    type Response;
+    /// Its name on the wire, such as `CreateKey`.
+    const NAME: &'static str;
+    /// Whether it changes nothing but the audit chain.
+    const READ_ONLY: bool;
+
+    /// Checks the shape and the limits of the request, before anything else.
+    #[doc(hidden)]
+    fn validate(&self) -> Result<()>;
+
+    /// Long work that needs no store, done before the transaction: generating a key pair.
+    #[doc(hidden)]
+    fn prepare(&self, _rng: &dyn Rng) -> Result<Option<Prepared>> {
+        Ok(None)
+    }
+
+    /// Performs the operation inside its transaction; an error undoes every change.
+    #[doc(hidden)]
+    fn run(&self, call: &mut Call<'_>) -> Result<Self::Response>;
+}
+
+/// What [`Operation::prepare`] made: private key material.
+#[doc(hidden)]
+pub struct Prepared(pub(crate) zeroize::Zeroizing<Vec<u8>>);
+
+/// One running operation.
+#[doc(hidden)]
+pub struct Call<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) caller: &'a Caller,
+    pub(crate) now: Timestamp,
+    pub(crate) txn: &'a mut dyn Txn,
+    /// What the audit record will say.
+    pub(crate) trail: &'a mut Trail,
+    pub(crate) prepared: Option<Prepared>,
+}
+
+impl Call<'_> {
+    /// The parts that the ARNs of this store share.
+    pub(crate) fn realm(&self) -> &Realm {
+        &self.engine.identity.realm
+    }
+
+    /// The keys of the store.
+    pub(crate) fn keys(&self) -> &StoreKeys {
+        &self.engine.keys
+    }
+
+    /// Random bytes.
+    pub(crate) fn rng(&self) -> &dyn Rng {
+        &*self.engine.rng
+    }
+
+    /// A new random id.
+    pub(crate) fn make_id(&self) -> Result<Uuid> {
+        make_id(self.rng())
+    }
+}
+
+/// A random UUID (version 4).
+pub(crate) fn make_id(rng: &dyn Rng) -> Result<Uuid> {
+    let mut bytes = [0; 16];
+    rng.fill(&mut bytes)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}
+
+impl Engine {
+    pub(crate) fn assemble(
+        store: Box<dyn Store>,
+        clock: Box<dyn Clock>,
+        rng: Box<dyn Rng>,
+        identity: IdentityRow,
+        root: RootKey,
+        opened_by: Option<SlotInfo>,
+    ) -> Self {
+        let keys = StoreKeys::derive(&root, identity.store_id.as_bytes());
+        let cache = Mutex::default();
+        Engine { store, clock, rng, identity, root, keys, opened_by, cache }
+    }
+
+    /// The id of the store.
+    pub fn store_id(&self) -> Uuid {
+        self.identity.store_id
+    }
+
+    /// Partition, region and account of the store.
+    pub fn realm(&self) -> &Realm {
+        &self.identity.realm
+    }
+
+    /// The owner of the store: the root principal of its account, which may do everything that
+    /// no policy denies.
+    pub fn owner(&self) -> Caller {
+        Caller::owner(&self.identity.realm)
+    }
+
+    /// Performs an operation. Its audit record is durable before this returns, whatever the
+    /// outcome; that of a change commits together with the change.
+    ///
+    /// # Errors
+    /// In this order: `ValidationException` for a wrong shape, errors of resolving the key,
+    /// `AccessDeniedException`, errors of the key's state, of its usage, of the operation itself,
+    /// `DryRunOperationException`.
+    pub fn call<O: Operation>(&self, caller: &Caller, request: &O) -> Result<O::Response> {
+        let mut trail = Trail::default();
+        let now = self.clock.now();
+        let outcome = self.attempt(caller, request, now, &mut trail);
+        if let Err(error) = &outcome {
+            // A store that does not answer would only be waited for twice.
+            if error.code() != KmsErrorCode::DependencyTimeout {
+                let record =
+                    self.record(caller, now, O::NAME, O::READ_ONLY, error.code().as_str(), trail)?;
+                store::write(&*self.store, |txn| audit::append(txn, &self.keys, record))?;
+            }
+        }
+        outcome
+    }
+
+    fn attempt<O: Operation>(
+        &self,
+        caller: &Caller,
+        request: &O,
+        now: Timestamp,
+        trail: &mut Trail,
+    ) -> Result<O::Response> {
+        request.validate()?;
+        let prepared = request.prepare(&*self.rng)?;
+        store::write(&*self.store, |txn| {
+            let mut call = Call { engine: self, caller, now, txn, trail, prepared };
+            let response = request.run(&mut call)?;
+            let trail = std::mem::take(call.trail);
+            let record = self.record(caller, now, O::NAME, O::READ_ONLY, "ok", trail)?;
+            audit::append(call.txn, &self.keys, record)?;
+            Ok(response)
+        })
+    }
+
+    pub(crate) fn record(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        operation: &str,
+        read_only: bool,
+        result: &str,
+        trail: Trail,
+    ) -> Result<AuditRecord> {
+        let event_id = make_id(&*self.rng)?;
+        Ok(AuditRecord {
+            seq: 0,
+            time: now.millis(),
+            event_id,
+            request_id: caller.request_id().unwrap_or(event_id),
+            principal: caller.principal().to_owned(),
+            account: caller.account().to_owned(),
+            authentication: caller.authentication().to_owned(),
+            operation: operation.to_owned(),
+            read_only,
+            result: result.to_owned(),
+            trail,
+        })
+    }
+
+    /// At most `limit` audit records after a number, oldest first.
+    pub fn audit_records(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>> {
+        store::read(&*self.store, |txn| audit::list(txn, after, limit))
+    }
+
+    /// Walks the audit chain and tells every record that is missing, altered or out of place.
+    pub fn verify_audit(&self) -> Result<AuditReport> {
+        store::read(&*self.store, |txn| audit::verify(txn, &self.keys))
+    }
+}

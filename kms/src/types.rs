@@ -1,0 +1,282 @@
+//! Requests and answers, with the members that the AWS APIs give them.
+//!
+//! Serde reads and writes exactly that wire form: PascalCase names, blobs in base64, times in
+//! seconds. Members that are not known are ignored.
+
+mod crypto;
+mod grants;
+mod keys;
+mod names;
+mod rotation;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyfold::EncryptionContext;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+pub use crypto::*;
+pub use grants::*;
+pub use keys::*;
+pub use names::*;
+pub use rotation::*;
+
+/// Public bytes: base64 on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl From<Vec<u8>> for Blob {
+    fn from(bytes: Vec<u8>) -> Self {
+        Blob(bytes)
+    }
+}
+
+impl From<&[u8]> for Blob {
+    fn from(bytes: &[u8]) -> Self {
+        Blob(bytes.to_vec())
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Blob).map_err(|_| D::Error::custom("not base64"))
+    }
+}
+
+/// Bytes that must not leak: plaintexts, messages, data keys. Base64 on the wire; zeroized on
+/// drop; neither Debug nor Clone.
+#[derive(Default, Zeroize, ZeroizeOnDrop)]
+pub struct Sensitive(Vec<u8>);
+
+impl Sensitive {
+    /// Takes the bytes over; the caller keeps no copy.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Sensitive(bytes)
+    }
+
+    /// The bytes themselves. Do not copy them further than needed.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Hands the bytes over to the caller, who wipes them.
+    pub fn into_inner(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Sensitive {
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Sensitive(std::mem::take(&mut *bytes))
+    }
+}
+
+impl From<&[u8]> for Sensitive {
+    fn from(bytes: &[u8]) -> Self {
+        Sensitive(bytes.to_vec())
+    }
+}
+
+impl Serialize for Sensitive {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(STANDARD.encode(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Sensitive {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let mut bytes = Sensitive(Vec::with_capacity(text.len() / 4 * 3 + 3));
+        match STANDARD.decode_vec(text.as_bytes(), &mut bytes.0) {
+            Ok(()) => Ok(bytes),
+            Err(_) => Err(D::Error::custom("not base64")),
+        }
+    }
+}
+
+/// An encryption context on the wire: an object of strings. Absent, `null` and `{}` are the
+/// same; a name that stands twice is refused.
+pub(crate) mod context {
+    use super::{Deserializer, EncryptionContext, MapAccess, Serialize, Serializer, Visitor, fmt};
+    use std::collections::BTreeMap;
+
+    pub(crate) fn serialize<S: Serializer>(
+        context: &EncryptionContext,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        context.iter().collect::<BTreeMap<_, _>>().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<EncryptionContext, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = EncryptionContext;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_unit<E>(self) -> Result<EncryptionContext, E> {
+                Ok(EncryptionContext::new())
+            }
+
+            fn visit_none<E>(self) -> Result<EncryptionContext, E> {
+                Ok(EncryptionContext::new())
+            }
+
+            fn visit_some<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<EncryptionContext, D::Error> {
+                deserializer.deserialize_map(self)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<EncryptionContext, A::Error> {
+                let mut context = EncryptionContext::new();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    if context.get(&name).is_some() {
+                        return Err(serde::de::Error::custom("a name stands twice"));
+                    }
+                    context.insert(name, value);
+                }
+                Ok(context)
+            }
+        }
+
+        deserializer.deserialize_option(Pairs)
+    }
+}
+
+/// Defines an enumeration of the wire: its variants and their names there.
+macro_rules! wire_enum {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord,
+            serde::Serialize, serde::Deserialize,
+        )]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[$name] = &[$($name::$variant,)+];
+
+            /// The name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::error::KmsError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
+                    let mut member = stringify!($name).to_owned();
+                    member[..1].make_ascii_lowercase();
+                    let names: Vec<_> = Self::ALL.iter().map(|value| value.as_str()).collect();
+                    let constraint =
+                        format!("Member must satisfy enum value set: [{}]", names.join(", "));
+                    crate::error::KmsError::validation(&member, &constraint)
+                })
+            }
+        }
+    };
+}
+pub(crate) use wire_enum;
+
+/// Checks of shapes, with the texts that AWS gives.
+pub(crate) mod check {
+    use std::ops::RangeInclusive;
+
+    use crate::error::{KmsError, Result};
+
+    /// The number of characters of a text.
+    pub(crate) fn chars(member: &str, text: &str, range: RangeInclusive<usize>) -> Result<()> {
+        // A text of n bytes has at least n/4 characters: no need to count an oversize one.
+        let count = if text.len() / 4 > *range.end() { text.len() } else { text.chars().count() };
+        length(member, count, &range)
+    }
+
+    /// The number of bytes of a blob.
+    pub(crate) fn bytes(member: &str, bytes: &[u8], range: RangeInclusive<usize>) -> Result<()> {
+        length(member, bytes.len(), &range)
+    }
+
+    /// The number of items of a list.
+    pub(crate) fn items<T>(member: &str, items: &[T], range: RangeInclusive<usize>) -> Result<()> {
+        length(member, items.len(), &range)
+    }
+
+    fn length(member: &str, count: usize, range: &RangeInclusive<usize>) -> Result<()> {
+        let relation = if count < *range.start() {
+            format!("greater than or equal to {}", range.start())
+        } else if count > *range.end() {
+            format!("less than or equal to {}", range.end())
+        } else {
+            return Ok(());
+        };
+        Err(KmsError::validation(member, &format!("Member must have length {relation}")))
+    }
+
+    /// A number.
+    pub(crate) fn number(member: &str, value: u32, range: RangeInclusive<u32>) -> Result<()> {
+        let relation = if value < *range.start() {
+            format!("greater than or equal to {}", range.start())
+        } else if value > *range.end() {
+            format!("less than or equal to {}", range.end())
+        } else {
+            return Ok(());
+        };
+        Err(KmsError::validation(member, &format!("Member must have value {relation}")))
+    }
+
+    /// The name of a key: id, ARN or alias; what it means is seen at resolution.
+    pub(crate) fn key_id(member: &str, key_id: &str) -> Result<()> {
+        chars(member, key_id, 1..=2048)
+    }
+
+    /// Grant tokens: at most ten.
+    pub(crate) fn grant_tokens(tokens: &[String]) -> Result<()> {
+        items("grantTokens", tokens, 0..=10)?;
+        tokens.iter().try_for_each(|token| chars("grantTokens", token, 1..=8192))
+    }
+}
