@@ -54,6 +54,11 @@ impl Realm {
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 
+    /// The name of a service of this region, as policies know it.
+    pub fn service(&self, service: &str) -> String {
+        format!("{service}.{}.amazonaws.com", self.region)
+    }
+
     /// The principal that stands for the whole account.
     pub fn account_root(&self) -> String {
         format!("arn:{}:iam::{}:root", self.partition, self.account)

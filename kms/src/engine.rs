@@ -11,6 +11,7 @@ mod pages;
 mod policies;
 mod resolve;
 mod rotation;
+mod secrets;
 mod sign;
 mod tags;
 mod tick;
@@ -95,6 +96,8 @@ pub struct Call<'a> {
     /// What the audit record will say.
     pub(crate) trail: &'a mut Trail,
     pub(crate) prepared: Option<Prepared>,
+    /// The service on whose behalf a key is used now, for conditions on `kms:ViaService`.
+    pub(crate) via: Option<&'static str>,
 }
 
 impl Call<'_> {
@@ -188,7 +191,7 @@ impl Engine {
         request.validate()?;
         let prepared = request.prepare(&*self.rng)?;
         store::write(&*self.store, |txn| {
-            let mut call = Call { engine: self, caller, now, txn, trail, prepared };
+            let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
             let response = request.run(&mut call)?;
             let trail = std::mem::take(call.trail);
             let record = self.record(caller, now, O::NAME, O::READ_ONLY, "ok", trail)?;

@@ -11,6 +11,7 @@ pub mod arn;
 pub mod audit;
 pub mod blob;
 pub mod clock;
+pub mod embedded;
 pub mod engine;
 pub mod error;
 mod hierarchy;
@@ -22,6 +23,7 @@ pub mod store;
 pub mod types;
 
 pub use clock::{Clock, Timestamp};
+pub use embedded::EmbeddedKms;
 pub use engine::{Caller, Engine};
 pub use error::{KmsError, KmsErrorCode};
 pub use root::{EngineOptions, OpenError};

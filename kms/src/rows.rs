@@ -122,6 +122,9 @@ pub(crate) struct KeyRow {
     /// How many grants it has.
     #[serde(default)]
     pub grants: u32,
+    /// Whether a service of the engine made it for itself.
+    #[serde(default)]
+    pub service_owned: bool,
     /// Who scheduled the deletion; only while pending deletion.
     #[serde(default)]
     pub deletion_scheduled_by: Option<String>,

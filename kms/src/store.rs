@@ -77,12 +77,14 @@ tables! {
     Tombstones = 16;
     /// Secrets, by secret id.
     Secrets = 17;
-    /// Versions of secrets, sealed: secret id, version id.
+    /// Versions of secrets, without their values: secret id, version id.
     SecretVersions = 18;
     /// Secret ids by name.
     SecretNames = 19;
     /// Secrets pending deletion: time, secret id.
     SecretDeletionsDue = 20;
+    /// Values of secrets, sealed: secret id, version id.
+    SecretValues = 21;
 }
 
 /// A record: its key within the table and its value.

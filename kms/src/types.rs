@@ -8,6 +8,7 @@ mod grants;
 mod keys;
 mod names;
 mod rotation;
+mod secrets;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub use grants::*;
 pub use keys::*;
 pub use names::*;
 pub use rotation::*;
+pub use secrets::*;
 
 /// Public bytes: base64 on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

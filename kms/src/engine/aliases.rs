@@ -40,7 +40,7 @@ fn by_key(target: Uuid, name: &str) -> Vec<u8> {
 
 impl Call<'_> {
     /// The alias under a name; one whose key is gone is gone too.
-    fn find_alias(&mut self, name: &str) -> Result<Option<AliasRow>> {
+    pub(crate) fn find_alias(&mut self, name: &str) -> Result<Option<AliasRow>> {
         let Some(row) = rows::get::<AliasRow>(self.txn, name.as_bytes())? else {
             return Ok(None);
         };
@@ -58,7 +58,7 @@ impl Call<'_> {
     }
 
     /// Writes an alias of a key that may have one more.
-    fn put_alias(&mut self, name: &str, row: &AliasRow) -> Result<()> {
+    pub(crate) fn put_alias(&mut self, name: &str, row: &AliasRow) -> Result<()> {
         // Over one whose key is gone.
         self.remove_alias(name)?;
         rows::put(self.txn, name.as_bytes(), row)?;

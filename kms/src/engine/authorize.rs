@@ -275,6 +275,9 @@ impl Call<'_> {
         if let Some(address) = self.caller.source_ip() {
             to.set("aws:SourceIp", address.to_string());
         }
+        if let Some(service) = self.via {
+            to.set("kms:ViaService", self.realm().service(service));
+        }
     }
 
     /// The one answer to whoever may not.

@@ -136,51 +136,64 @@ impl Operation for CreateKeyRequest {
         if !self.tags.is_empty() {
             call.authorize_account("kms:TagResource")?;
         }
-        let count = count_keys(call)?;
+        let key = call.create_key(self, false)?;
+        Ok(KeyMetadataResponse { key_metadata: call.metadata(&key) })
+    }
+}
+
+impl Call<'_> {
+    /// Makes a key, whoever asks for it.
+    pub(crate) fn create_key(
+        &mut self,
+        request: &CreateKeyRequest,
+        service_owned: bool,
+    ) -> Result<KeyRow> {
+        let count = count_keys(self)?;
         if count >= MAX_KEYS {
             return Err(KmsError::new(
                 KmsErrorCode::LimitExceeded,
                 "an account has at most 100000 keys",
             ));
         }
-        call.txn.put(Table::Config, KEY_COUNT, &(count + 1).to_be_bytes())?;
+        self.txn.put(Table::Config, KEY_COUNT, &(count + 1).to_be_bytes())?;
 
-        let id = call.make_id()?;
+        let id = self.make_id()?;
         let mut key = KeyRow {
             id,
-            spec: self.spec(),
-            usage: self.usage(),
+            spec: request.spec(),
+            usage: request.usage(),
             origin: Origin::AwsKms,
             state: KeyState::Enabled,
-            description: self.description.clone().unwrap_or_default(),
-            created: call.now,
+            description: request.description.clone().unwrap_or_default(),
+            created: self.now,
             deletion_date: None,
             version: 0,
             material_id: String::new(),
             rotation: None,
             on_demand_rotations: 0,
             grants: 0,
+            service_owned,
             deletion_scheduled_by: None,
         };
-        call.trail.resource(call.realm().key(id));
-        let bypass = self.bypass_policy_lockout_safety_check == Some(true);
-        let policy = match &self.policy {
+        self.trail.resource(self.realm().key(id));
+        let bypass = request.bypass_policy_lockout_safety_check == Some(true);
+        let policy = match &request.policy {
             Some(policy) => policy.clone(),
             None => {
-                let realm = call.realm();
+                let realm = self.realm();
                 Policy::default_document(&realm.partition, &realm.account)
             }
         };
-        call.store_policy(id, &policy, bypass)?;
-        let material = match call.prepared.take() {
+        self.store_policy(id, &policy, bypass)?;
+        let material = match self.prepared.take() {
             Some(material) => material,
-            None => material::make(key.spec, call.rng())?,
+            None => material::make(key.spec, self.rng())?,
         };
-        call.add_version(&mut key, &material, None)?;
-        rows::put(call.txn, id.as_bytes(), &key)?;
-        call.txn.put(Table::KeysByTime, &by_time(&key), b"")?;
-        call.put_tags(id, &self.tags)?;
-        Ok(KeyMetadataResponse { key_metadata: call.metadata(&key) })
+        self.add_version(&mut key, &material, None)?;
+        rows::put(self.txn, id.as_bytes(), &key)?;
+        self.txn.put(Table::KeysByTime, &by_time(&key), b"")?;
+        self.put_tags(id, &request.tags)?;
+        Ok(key)
     }
 }
 
@@ -209,7 +222,7 @@ impl Call<'_> {
             key_state: key.state,
             deletion_date: key.deletion_date,
             origin: key.origin,
-            key_manager: "CUSTOMER".into(),
+            key_manager: if key.service_owned { "AWS" } else { "CUSTOMER" }.into(),
             key_spec: key.spec,
             customer_master_key_spec: key.spec,
             encryption_algorithms,

@@ -1,4 +1,5 @@
-//! Work that is due by time: rotations, and the end of keys whose waiting period is over.
+//! Work that is due by time: rotations, and the end of keys and secrets whose waiting period is
+//! over.
 
 use uuid::Uuid;
 
@@ -24,6 +25,8 @@ pub struct Tick {
     pub rotated: u32,
     /// How many keys ended: their material is destroyed.
     pub deleted: u32,
+    /// How many secrets ended: their values are destroyed.
+    pub deleted_secrets: u32,
 }
 
 fn due_key(key: &KeyRow) -> Option<Vec<u8>> {
@@ -32,10 +35,10 @@ fn due_key(key: &KeyRow) -> Option<Vec<u8>> {
 }
 
 impl Engine {
-    /// Does what is due: rotates keys that rotate by themselves, and destroys keys whose waiting
-    /// period is over. Call it at start and then about every hour.
+    /// Does what is due: rotates keys that rotate by themselves, and destroys keys and secrets
+    /// whose waiting period is over. Call it at start and then about every hour.
     ///
-    /// A key cannot be used from its deletion date on. Its material is destroyed by the first
+    /// A key or secret cannot be used from its deletion date on. It is destroyed by the first
     /// call that finds it due an hour or more after an earlier call did.
     pub fn tick(&self) -> Result<Tick> {
         let mut done = Tick::default();
@@ -48,6 +51,7 @@ impl Engine {
                 passed = Some(last);
             }
         }
+        done.deleted_secrets = self.tick_secrets(OBSERVATION, STEP)?;
         Ok(done)
     }
 
@@ -60,7 +64,8 @@ impl Engine {
             due.retain(|(index, _)| index.get(..8) <= Some(&now.sort_key()[..]));
             let Some((last, _)) = due.last().cloned() else { return Ok(None) };
             let trail = &mut trail;
-            let mut call = Call { engine: self, caller: &caller, now, txn, trail, prepared: None };
+            let mut call =
+                Call { engine: self, caller: &caller, now, txn, trail, prepared: None, via: None };
             let mut did = 0;
             for (index, seen) in due {
                 let id = index.get(8..).and_then(|id| Uuid::from_slice(id).ok());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::PolicyRequest;
+use crate::arn::Arn;
 
 /// Every action of the service `kms` that a policy may name: the operations of AWS KMS, with
 /// ReEncrypt under its two halves, and the one permission that is not an operation.
@@ -138,7 +139,9 @@ impl Principal {
         if is_account(text) {
             return Ok(Principal::Account(text.to_owned()));
         }
-        let Some([partition, "iam", "", account, subject]) = split_arn(text) else {
+        let Some(Arn { partition, service: "iam", region: "", account, resource: subject }) =
+            Arn::parse(text)
+        else {
             return Err(REFUSED);
         };
         if !is_partition(partition) || !is_account(account) {
@@ -168,7 +171,12 @@ impl Principal {
 }
 
 fn is_root(principal: &str, account: &str) -> bool {
-    matches!(split_arn(principal), Some([_, "iam", "", of, "root"]) if of == account)
+    Arn::parse(principal).is_some_and(|arn| {
+        arn.service == "iam"
+            && arn.region.is_empty()
+            && arn.account == account
+            && arn.resource == "root"
+    })
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -182,8 +190,8 @@ impl Resource {
         if text == "*" {
             return Ok(Resource::Any);
         }
-        match split_arn(text) {
-            Some([partition, "kms", region, account, resource])
+        match Arn::parse(text) {
+            Some(Arn { partition, service: "kms", region, account, resource })
                 if is_partition(partition)
                     && is_name(region)
                     && is_account(account)
@@ -201,12 +209,6 @@ impl Resource {
             Resource::Key(arn) => arn == key_arn,
         }
     }
-}
-
-/// The five parts of `arn:partition:service:region:account:resource` after `arn`.
-fn split_arn(text: &str) -> Option<[&str; 5]> {
-    let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
-    Some([parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?])
 }
 
 fn is_partition(text: &str) -> bool {

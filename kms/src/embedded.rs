@@ -1,0 +1,336 @@
+//! The engine behind the core's seam: a [`Kms`] without a network.
+
+use keyfold::kms::{DataKeyReply, Kms, Request, Response, SignInput};
+use keyfold::maybe_send::BoxFuture;
+use keyfold::sign::SignatureAlgorithm;
+use keyfold::{
+    DataKey, EncryptionContext, Error, ErrorCode, KeyUri, ProviderParams, SecretBytes, WrappedKey,
+};
+
+use crate::engine::{Caller, Engine, Operation};
+use crate::error::{KmsError, KmsErrorCode};
+use crate::root::OpenError;
+#[cfg(feature = "sqlite")]
+use crate::root::{EngineOptions, RootSealer};
+#[cfg(feature = "sqlite")]
+use crate::store::{SqliteStore, StoreError};
+use crate::types::{
+    Blob, DataKeySpec, DecryptRequest, DescribeKeyRequest, EncryptRequest, EncryptResponse,
+    GenerateDataKeyRequest, GetPublicKeyRequest, KeyMetadata, MessageType, ReEncryptRequest,
+    ReEncryptResponse, Sensitive, SignRequest, SigningAlgorithm, VerifyRequest,
+};
+
+/// The scheme of the keys of this KMS: `keyfold:` and an ARN, key id or alias.
+pub const SCHEME: &str = "keyfold";
+
+/// An [`Engine`] as a [`Kms`]: every call is done when it returns.
+///
+/// ```
+/// use keyfold_kms::EmbeddedKms;
+/// use keyfold_kms::types::{CreateAliasRequest, CreateKeyRequest};
+///
+/// let kms = EmbeddedKms::in_memory()?;
+/// let owner = kms.engine().owner();
+/// let key = kms.engine().call(&owner, &CreateKeyRequest::default()).expect("a key");
+/// let alias = CreateAliasRequest {
+///     alias_name: "alias/docs".into(),
+///     target_key_id: key.key_metadata.key_id,
+/// };
+/// kms.engine().call(&owner, &alias).expect("an alias");
+/// // Now `keyfold:alias/docs` names the key in a keyring.
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+pub struct EmbeddedKms {
+    engine: Engine,
+    caller: Caller,
+}
+
+impl EmbeddedKms {
+    /// A KMS that ends with the process.
+    pub fn in_memory() -> Result<Self, Error> {
+        Ok(Self::new(Engine::in_memory().map_err(Error::from)?))
+    }
+
+    /// Makes a database and its root key, sealed in one slot for each sealer, each with its label.
+    /// What was interrupted before is finished; what exists already is left alone.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`] where the database has a root key already, [`OpenError::Store`] with
+    /// [`StoreError::Foreign`] where the file is something else.
+    #[cfg(feature = "sqlite")]
+    pub fn create(
+        path: &std::path::Path,
+        sealers: &[(&str, &dyn RootSealer)],
+        options: EngineOptions,
+    ) -> Result<Self, OpenError> {
+        let store = match SqliteStore::create(path) {
+            Err(StoreError::Exists(_)) => SqliteStore::open(path)?,
+            created => created?,
+        };
+        Engine::create(Box::new(store), sealers, options).map(Self::new)
+    }
+
+    /// Opens a database with the first root slot that one of the sealers opens.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    #[cfg(feature = "sqlite")]
+    pub fn open(path: &std::path::Path, sealers: &[&dyn RootSealer]) -> Result<Self, OpenError> {
+        let store = Box::new(SqliteStore::open(path)?);
+        Engine::open(store, sealers, EngineOptions::default()).map(Self::new)
+    }
+
+    /// A KMS over an engine, for its owner.
+    pub fn new(engine: Engine) -> Self {
+        let caller = engine.owner();
+        EmbeddedKms { engine, caller }
+    }
+
+    /// The same for another caller.
+    #[must_use]
+    pub fn as_caller(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
+    }
+
+    /// The engine, for everything beyond the seam: managing keys, grants, secrets, audit.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn ask<O: Operation>(&self, request: &O) -> Result<O::Response, Error> {
+        self.engine.call(&self.caller, request).map_err(Error::from)
+    }
+
+    fn answer(&self, request: &Request) -> Result<Response, Error> {
+        match request {
+            Request::GenerateDataKey { key, context } => self.generate_data_key(key, context.clone()),
+            Request::Wrap { key, data_key, context } => {
+                let made = self.encrypt(key, data_key, context.clone())?;
+                Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
+            }
+            Request::Unwrap { wrapped, context, key } => {
+                let key = name(key.as_ref().unwrap_or(&wrapped.key))?.to_owned();
+                let made = self.decrypt(Some(key), wrapped.ciphertext.clone(), context.clone())?;
+                let mut plain = zeroize::Zeroizing::new(made.plaintext.into_inner());
+                // Something else was encrypted under this key and context.
+                let data_key = DataKey::take(&mut plain).map_err(|_| not_authentic())?;
+                Ok(Response::Unwrapped(DataKeyReply(data_key)))
+            }
+            Request::Rewrap { wrapped, context, key, to } => self.rewrap(wrapped, key.as_ref(), context, to),
+            Request::Encrypt { key, plaintext, context } => {
+                let made = self.encrypt(key, plaintext, context.clone())?;
+                let key = uri(&made.key_id)?;
+                Ok(Response::Ciphertext { ciphertext: made.ciphertext_blob.0, key })
+            }
+            Request::Decrypt { key, ciphertext, context } => {
+                let key = key.as_ref().map(name).transpose()?.map(str::to_owned);
+                let made = self.decrypt(key, ciphertext.clone(), context.clone())?;
+                let key = uri(&made.key_id)?;
+                let plaintext = SecretBytes::new(made.plaintext.into_inner());
+                Ok(Response::Plaintext { plaintext, key })
+            }
+            Request::Sign { key, algorithm, input } => {
+                let (message, message_type) = message(input);
+                let made = self.ask(&SignRequest {
+                    key_id: name(key)?.to_owned(),
+                    message,
+                    message_type: Some(message_type),
+                    signing_algorithm: Some(signing(*algorithm)?),
+                    ..SignRequest::default()
+                })?;
+                Ok(Response::Signature(made.signature.0))
+            }
+            Request::Verify { key, algorithm, input, signature } => {
+                let (message, message_type) = message(input);
+                self.ask(&VerifyRequest {
+                    key_id: name(key)?.to_owned(),
+                    message,
+                    message_type: Some(message_type),
+                    signature: Blob(signature.clone()),
+                    signing_algorithm: Some(signing(*algorithm)?),
+                    ..VerifyRequest::default()
+                })?;
+                Ok(Response::Verified)
+            }
+            Request::GetPublicKey { key } => {
+                let key_id = name(key)?.to_owned();
+                let made = self.ask(&GetPublicKeyRequest { key_id, grant_tokens: vec![] })?;
+                Ok(Response::PublicKey { spki: made.public_key.0, key: uri(&made.key_id)? })
+            }
+            Request::ResolveKey { key } => Ok(Response::Key(uri(&self.describe(key)?.arn)?)),
+            _ => Err(Error::new(
+                ErrorCode::InvalidArgument,
+                "the embedded KMS does not offer this operation",
+            )),
+        }
+    }
+
+    fn describe(&self, key: &KeyUri) -> Result<KeyMetadata, Error> {
+        let key_id = name(key)?.to_owned();
+        Ok(self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?.key_metadata)
+    }
+
+    fn generate_data_key(
+        &self,
+        key: &KeyUri,
+        context: EncryptionContext,
+    ) -> Result<Response, Error> {
+        let made = self.ask(&GenerateDataKeyRequest {
+            key_id: name(key)?.to_owned(),
+            encryption_context: context,
+            key_spec: Some(DataKeySpec::Aes256),
+            ..GenerateDataKeyRequest::default()
+        })?;
+        let mut plain = zeroize::Zeroizing::new(made.plaintext.into_inner());
+        let data_key = DataKeyReply(DataKey::take(&mut plain)?);
+        Ok(Response::DataKey { data_key, wrapped: wrapped(&made.key_id, made.ciphertext_blob)? })
+    }
+
+    fn encrypt(
+        &self,
+        key: &KeyUri,
+        plaintext: &SecretBytes,
+        context: EncryptionContext,
+    ) -> Result<EncryptResponse, Error> {
+        self.ask(&EncryptRequest {
+            key_id: name(key)?.to_owned(),
+            plaintext: Sensitive::from(plaintext.expose()),
+            encryption_context: context,
+            ..EncryptRequest::default()
+        })
+    }
+
+    fn decrypt(
+        &self,
+        key_id: Option<String>,
+        ciphertext: Vec<u8>,
+        encryption_context: EncryptionContext,
+    ) -> Result<crate::types::DecryptResponse, Error> {
+        self.ask(&DecryptRequest {
+            ciphertext_blob: Some(Blob(ciphertext)),
+            encryption_context,
+            key_id,
+            ..DecryptRequest::default()
+        })
+    }
+
+    fn rewrap(
+        &self,
+        from: &WrappedKey,
+        key: Option<&KeyUri>,
+        context: &EncryptionContext,
+        to: &KeyUri,
+    ) -> Result<Response, Error> {
+        let made: ReEncryptResponse = self.ask(&ReEncryptRequest {
+            ciphertext_blob: Some(Blob(from.ciphertext.clone())),
+            source_encryption_context: context.clone(),
+            source_key_id: Some(name(key.unwrap_or(&from.key))?.to_owned()),
+            destination_key_id: name(to)?.to_owned(),
+            destination_encryption_context: context.clone(),
+            ..ReEncryptRequest::default()
+        })?;
+        Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
+    }
+}
+
+impl Kms for EmbeddedKms {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Error>> {
+        // The engine is synchronous: the answer is there before anybody waits for it.
+        Box::pin(std::future::ready(self.answer(request)))
+    }
+}
+
+/// The engine's name of a key, out of its URI.
+fn name(key: &KeyUri) -> Result<&str, Error> {
+    if key.scheme() == SCHEME {
+        return Ok(key.rest());
+    }
+    Err(Error::new(ErrorCode::InvalidArgument, "the key is of another KMS than the embedded one"))
+}
+
+/// The URI of a key, from its ARN.
+fn uri(arn: &str) -> Result<KeyUri, Error> {
+    KeyUri::new(format!("{SCHEME}:{arn}"))
+}
+
+fn wrapped(arn: &str, ciphertext: Blob) -> Result<WrappedKey, Error> {
+    let params = ProviderParams::new();
+    Ok(WrappedKey { key: uri(arn)?, params, ciphertext: ciphertext.0 })
+}
+
+fn not_authentic() -> Error {
+    Error::new(ErrorCode::AuthenticationFailed, "the data or its key is not authentic")
+}
+
+fn message(input: &SignInput) -> (Sensitive, MessageType) {
+    match input {
+        SignInput::Message(message) => (Sensitive::from(message.as_slice()), MessageType::Raw),
+        SignInput::Digest(digest) => (Sensitive::from(digest.as_slice()), MessageType::Digest),
+    }
+}
+
+/// Ed25519ph is refused: the KMS API hashes a digest once more, so that its signatures are not
+/// those of the message.
+fn signing(algorithm: SignatureAlgorithm) -> Result<SigningAlgorithm, Error> {
+    if algorithm == SignatureAlgorithm::Ed25519ph {
+        return Err(Error::new(
+            ErrorCode::InvalidArgument,
+            "a KMS key signs Ed25519 over whole messages of at most 4096 bytes",
+        ));
+    }
+    algorithm.as_str().parse().map_err(|error: KmsError| error.into())
+}
+
+/// The core's codes for what the engine says; the name and message of the engine stay readable.
+impl From<KmsError> for Error {
+    fn from(error: KmsError) -> Self {
+        use KmsErrorCode as K;
+        let code = match error.code() {
+            K::AccessDenied => ErrorCode::KmsDenied,
+            K::NotFound
+            | K::Disabled
+            | K::InvalidState
+            | K::InvalidKeyUsage
+            | K::UnsupportedOperation
+            | K::InvalidArn => ErrorCode::KmsKeyUnavailable,
+            K::InvalidCiphertext | K::IncorrectKey | K::DecryptionFailure => {
+                ErrorCode::AuthenticationFailed
+            }
+            K::InvalidSignature => ErrorCode::SignatureInvalid,
+            K::Throttling => ErrorCode::KmsThrottled,
+            K::LimitExceeded => ErrorCode::LimitExceeded,
+            K::ResourceNotFound => ErrorCode::SecretNotFound,
+            K::ResourceExists | K::AlreadyExists | K::Conflict | K::PreconditionNotMet => {
+                ErrorCode::VersionConflict
+            }
+            K::Internal
+            | K::InternalService
+            | K::KeyUnavailable
+            | K::DependencyTimeout
+            | K::EncryptionFailure => ErrorCode::KmsUnavailable,
+            _ => ErrorCode::InvalidArgument,
+        };
+        // One opaque text for what was decided with a key.
+        let detail = match code {
+            ErrorCode::AuthenticationFailed => return not_authentic(),
+            _ => error.to_string(),
+        };
+        Error::new(code, detail).with_source(error)
+    }
+}
+
+/// A store that does not open: what can be mended says how.
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        let code = match &error {
+            OpenError::Other(error) => return error.clone().into(),
+            OpenError::Exists => ErrorCode::VersionConflict,
+            OpenError::NoRoot | OpenError::NoSlotOpens { .. } | OpenError::WrongRoot { .. } => {
+                ErrorCode::KmsDenied
+            }
+            OpenError::Store(_) => ErrorCode::KmsUnavailable,
+        };
+        Error::new(code, error.to_string()).with_source(error)
+    }
+}
