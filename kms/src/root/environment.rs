@@ -9,17 +9,22 @@ use crate::hierarchy::KEY_LEN;
 /// Seals the root key under 32 bytes in an environment variable: 64 hexadecimal digits, or
 /// base64. The variable is read each time it is needed, and not kept.
 pub struct EnvironmentSealer {
-    variable: String,
+    // The one that the slot names, where absent.
+    variable: Option<String>,
 }
 
 impl EnvironmentSealer {
     /// A sealer over a variable of this name.
     pub fn new(variable: impl Into<String>) -> Self {
-        EnvironmentSealer { variable: variable.into() }
+        EnvironmentSealer { variable: Some(variable.into()) }
     }
 
-    fn secret(&self) -> Result<Zeroizing<[u8; KEY_LEN]>, SlotError> {
-        let name = &self.variable;
+    /// Opens any slot, by the variable that the slot was sealed with. Does not seal.
+    pub fn of_slot() -> Self {
+        EnvironmentSealer { variable: None }
+    }
+
+    fn secret(name: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, SlotError> {
         let text = std::env::var(name)
             .map(Zeroizing::new)
             .map_err(|_| SlotError::Unavailable(format!("{name} is not set")))?;
@@ -35,11 +40,18 @@ impl RootSealer for EnvironmentSealer {
     }
 
     fn seal(&self, root: &RootKey, binding: &[u8], rng: &dyn Rng) -> Result<SealedRoot, SlotError> {
-        let sealed = seal_under(&*self.secret()?, root, binding, rng)?;
-        Ok(SealedRoot { params: serde_json::json!({ "variable": self.variable }), sealed })
+        let name = self.variable.as_deref();
+        let name = name.ok_or_else(|| SlotError::Malformed("no variable is named".into()))?;
+        let sealed = seal_under(&*Self::secret(name)?, root, binding, rng)?;
+        Ok(SealedRoot { params: serde_json::json!({ "variable": name }), sealed })
     }
 
     fn open(&self, sealed: &SealedRoot, binding: &[u8]) -> Result<RootKey, SlotError> {
-        open_under(&*self.secret()?, &sealed.sealed, binding)
+        let of_slot = || sealed.params["variable"].as_str();
+        let name = self.variable.as_deref().or_else(of_slot);
+        let name = name.ok_or_else(|| {
+            SlotError::Malformed("the parameters of the slot are not valid".into())
+        })?;
+        open_under(&*Self::secret(name)?, &sealed.sealed, binding)
     }
 }

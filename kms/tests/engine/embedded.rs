@@ -214,3 +214,54 @@ fn errors_take_the_codes_of_the_core() {
     let kms = kms.as_caller(Caller::new(ALICE, ACCOUNT));
     assert_eq!(refused(&kms, generate(&key)), ErrorCode::KmsDenied);
 }
+
+#[test]
+fn secrets_are_put_and_read() {
+    let (kms, key, _) = fixture();
+    let put = |name: &str, value: &[u8], key: Option<&str>| -> Result<String, Error> {
+        let request = Request::PutSecret {
+            name: name.into(),
+            value: SecretBytes::from(value),
+            key: key.map(uri),
+        };
+        match ask(&kms, request)? {
+            Response::SecretVersion { version } => Ok(version),
+            _ => panic!("another answer"),
+        }
+    };
+    let get = |name: &str, version: Option<&str>, stage: Option<&str>| -> Result<_, Error> {
+        let request = Request::GetSecret {
+            name: name.into(),
+            version: version.map(str::to_owned),
+            stage: stage.map(str::to_owned),
+        };
+        match ask(&kms, request)? {
+            Response::Secret { value, version } => Ok((value.expose().to_vec(), version)),
+            _ => panic!("another answer"),
+        }
+    };
+    let code = |result: Result<_, Error>| result.map(drop).expect_err("refused").code();
+    assert_eq!(code(get("db/password", None, None)), ErrorCode::SecretNotFound);
+    let first = put("db/password", b"one", Some(&key)).expect("a new secret");
+    let second = put("db/password", b"\xfftwo", None).expect("a new version");
+    assert_eq!(get("db/password", None, None).expect("current"), (b"\xfftwo".to_vec(), second));
+    let one = (b"one".to_vec(), first.clone());
+    assert_eq!(get("db/password", Some(&first), None).expect("by id"), one);
+    assert_eq!(get("db/password", None, Some("AWSPREVIOUS")).expect("by stage"), one);
+    assert_eq!(code(get("db/password", None, Some("mine"))), ErrorCode::SecretNotFound);
+    assert!(put("db/password", &[0; 65_537], None).is_err());
+    let foreign = Request::PutSecret {
+        name: "x".into(),
+        value: SecretBytes::from(b"v".as_slice()),
+        key: Some("aws:alias/docs".parse().expect("a key URI")),
+    };
+    assert_eq!(refused(&kms, foreign), ErrorCode::InvalidArgument);
+
+    let owner = kms.engine().owner();
+    kms.engine().call(&owner, &DisableKeyRequest { key_id: key }).expect("disabled");
+    assert_eq!(code(get("db/password", None, None)), ErrorCode::KmsKeyUnavailable);
+    assert!(
+        put("db/password", b"three", None)
+            .is_err_and(|error| error.code() == ErrorCode::KmsKeyUnavailable)
+    );
+}

@@ -1,0 +1,108 @@
+//! The command line as a whole.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    audit, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key, recipient,
+    rewrap, root, secret, sign, verify,
+};
+use crate::console::Console;
+use crate::fault::Result;
+use crate::home::Home;
+use crate::session::Session;
+
+/// Encrypt, sign and keep secrets under keys that stay in a key management service
+#[derive(Parser)]
+#[command(name = "keyfold", version, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Answer in JSON on standard output, and with JSON errors on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Folder of the embedded KMS [default: ~/.keyfold]
+    #[arg(long, global = true, value_name = "DIR", env = "KEYFOLD_HOME")]
+    home: Option<PathBuf>,
+    /// File with the secret of the root key's file slot [default: root.key in the home folder]
+    #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_ROOT_FILE")]
+    root_file: Option<PathBuf>,
+    /// File whose first line is the passphrase of a root slot; KEYFOLD_PASSPHRASE may hold it too
+    #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Args),
+    #[command(subcommand)]
+    Key(key::Command),
+    #[command(subcommand)]
+    Grant(grant::Command),
+    Encrypt(encrypt::Args),
+    Decrypt(decrypt::Args),
+    Inspect(inspect::Args),
+    Rewrap(rewrap::Args),
+    #[command(subcommand)]
+    Recipient(recipient::Command),
+    #[command(subcommand)]
+    Data(data::Command),
+    Sign(sign::Args),
+    Verify(verify::Args),
+    PublicKey(public_key::Args),
+    #[command(subcommand)]
+    Secret(secret::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
+    Root(root::Command),
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Where this run speaks to.
+    pub(crate) fn console(&self) -> Console {
+        Console { json: self.json }
+    }
+
+    /// Does what the command line says.
+    pub(crate) fn run(self) -> Result<()> {
+        let console = self.console();
+        let home = Home {
+            folder: self.home,
+            root_file: self.root_file,
+            passphrase_file: self.passphrase_file,
+        };
+        let session = Session::new(console, home);
+        match &self.command {
+            Command::Init(args) => init::run(&session, args),
+            Command::Key(command) => key::run(&session, command),
+            Command::Grant(command) => grant::run(&session, command),
+            Command::Encrypt(args) => encrypt::run(&session, args),
+            Command::Decrypt(args) => decrypt::run(&session, args),
+            Command::Inspect(args) => inspect::run(&session, args),
+            Command::Rewrap(args) => rewrap::run(&session, args),
+            Command::Recipient(command) => recipient::run(&session, command),
+            Command::Data(command) => data::run(&session, command),
+            Command::Sign(args) => sign::run(&session, args),
+            Command::Verify(args) => verify::run(&session, args),
+            Command::PublicKey(args) => public_key::run(&session, args),
+            Command::Secret(command) => secret::run(&session, command),
+            Command::Audit(command) => audit::run(&session, command),
+            Command::Root(command) => root::run(&session, command),
+            Command::Completions(args) => completions::run(&session, args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

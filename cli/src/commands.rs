@@ -1,0 +1,18 @@
+//! The commands, one file for each verb or group of verbs.
+
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod decrypt;
+pub(crate) mod encrypt;
+pub(crate) mod grant;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod key;
+pub(crate) mod public_key;
+pub(crate) mod recipient;
+pub(crate) mod rewrap;
+pub(crate) mod root;
+pub(crate) mod secret;
+pub(crate) mod sign;
+pub(crate) mod verify;

@@ -1,0 +1,197 @@
+//! The embedded KMS of the command line: a folder with a database, and the ways to its root key.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use keyfold::{Error, SecretBytes};
+use keyfold::{Rng, SystemRng};
+use keyfold_kms::EmbeddedKms;
+use keyfold_kms::root::{
+    EngineOptions, EnvironmentSealer, FileSealer, OpenError, PassphraseSealer, RootKey, RootSealer,
+    SealedRoot, SlotError,
+};
+use keyfold_kms::store::StoreError;
+
+use crate::fault::{self, Result};
+use crate::input::Input;
+use crate::terminal;
+
+/// The longest passphrase, in bytes.
+const MAX_PASSPHRASE: usize = 4096;
+/// The environment variable that may hold the passphrase.
+const PASSPHRASE: &str = "KEYFOLD_PASSPHRASE";
+
+/// What the command line and the environment say about the store.
+pub(crate) struct Home {
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) root_file: Option<PathBuf>,
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// A new way to the root key: its label, and what seals.
+pub(crate) type NewSlot = (String, Box<dyn RootSealer>);
+
+impl Home {
+    /// The folder.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the user has no home.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        match &self.folder {
+            Some(folder) if !folder.as_os_str().is_empty() => Ok(folder.clone()),
+            _ => std::env::home_dir()
+                .filter(|home| !home.as_os_str().is_empty())
+                .map(|home| home.join(".keyfold"))
+                .ok_or_else(|| fault::invalid("name the folder of the KMS with KEYFOLD_HOME")),
+        }
+    }
+
+    fn database(&self) -> Result<PathBuf> {
+        Ok(self.folder()?.join("store.db"))
+    }
+
+    /// Where the secret of the file slot is.
+    pub(crate) fn root_file(&self) -> Result<PathBuf> {
+        match &self.root_file {
+            Some(file) => Ok(file.clone()),
+            None => Ok(self.folder()?.join("root.key")),
+        }
+    }
+
+    /// Opens the KMS: by the root key file, by environment variables, by a passphrase that is
+    /// at hand, and at last by one that is asked for.
+    ///
+    /// # Errors
+    /// What the store and the slots say.
+    pub(crate) fn open(&self) -> Result<EmbeddedKms> {
+        let database = self.database()?;
+        let file = FileSealer::new(self.root_file()?);
+        let environment = EnvironmentSealer::of_slot();
+        let given = self.given_passphrase()?.map(PassphraseSealer::new);
+        let mut sealers: Vec<&dyn RootSealer> = vec![&file, &environment];
+        sealers.extend(given.as_ref().map(|sealer| sealer as &dyn RootSealer));
+        let opened = match EmbeddedKms::open(&database, &sealers) {
+            Err(OpenError::NoSlotOpens { .. }) if given.is_none() => {
+                let asked = AskedPassphrase(OnceLock::new());
+                EmbeddedKms::open(&database, &[&file, &environment, &asked])
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| explain(&database, error))
+    }
+
+    /// Makes the KMS.
+    ///
+    /// # Errors
+    /// `version_conflict` where there is one already; `io`.
+    pub(crate) fn create(&self, slots: &[NewSlot], options: EngineOptions) -> Result<EmbeddedKms> {
+        let database = self.database()?;
+        let sealers: Vec<(&str, &dyn RootSealer)> =
+            slots.iter().map(|(label, sealer)| (label.as_str(), &**sealer)).collect();
+        EmbeddedKms::create(&database, &sealers, options).map_err(|error| explain(&database, error))
+    }
+
+    /// Makes the folder, for its owner only.
+    pub(crate) fn make_folder(&self) -> Result<PathBuf> {
+        let folder = self.folder()?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            builder.mode(0o700);
+        }
+        builder.create(&folder).map_err(|error| fault::io("create", &folder, error))?;
+        Ok(folder)
+    }
+
+    /// A slot whose secret is in a file; the file is made where there is none.
+    pub(crate) fn file_slot(&self, path: &Path) -> Result<NewSlot> {
+        let exists = match fs::symlink_metadata(path) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(fault::io("read", path, error)),
+        };
+        let sealer = if exists {
+            FileSealer::new(path)
+        } else {
+            FileSealer::create(path, &SystemRng).map_err(slot_error)?
+        };
+        Ok(("file".to_owned(), Box::new(sealer)))
+    }
+
+    /// A slot that a passphrase opens.
+    pub(crate) fn passphrase_slot(&self) -> Result<NewSlot> {
+        let passphrase = match self.given_passphrase()? {
+            Some(passphrase) => passphrase,
+            None => terminal::new_passphrase()?,
+        };
+        Ok(("passphrase".to_owned(), Box::new(PassphraseSealer::new(passphrase))))
+    }
+
+    /// The passphrase from the environment or from a file.
+    fn given_passphrase(&self) -> Result<Option<SecretBytes>> {
+        if let Some(path) = &self.passphrase_file {
+            let text = Input::open(path)?.read_all(MAX_PASSPHRASE, "a passphrase")?;
+            let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            return Ok(Some(SecretBytes::from(line)));
+        }
+        match std::env::var(PASSPHRASE) {
+            Ok(passphrase) => Ok(Some(SecretBytes::new(passphrase.into_bytes()))),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(_) => Err(fault::invalid(format!("{PASSPHRASE} is not text in UTF-8"))),
+        }
+    }
+}
+
+/// A slot whose secret is in an environment variable.
+pub(crate) fn environment_slot(variable: &str) -> NewSlot {
+    (format!("environment {variable}"), Box::new(EnvironmentSealer::new(variable)))
+}
+
+/// Asks for the passphrase when a slot needs it, and once only.
+struct AskedPassphrase(OnceLock<Option<PassphraseSealer>>);
+
+impl RootSealer for AskedPassphrase {
+    fn kind(&self) -> &'static str {
+        "passphrase"
+    }
+
+    fn seal(&self, _: &RootKey, _: &[u8], _: &dyn Rng) -> Result<SealedRoot, SlotError> {
+        Err(SlotError::Unavailable("a new passphrase is asked for elsewhere".to_owned()))
+    }
+
+    fn open(&self, sealed: &SealedRoot, binding: &[u8]) -> Result<RootKey, SlotError> {
+        let ask = || terminal::passphrase("Passphrase: ").ok().map(PassphraseSealer::new);
+        match self.0.get_or_init(ask) {
+            Some(sealer) => sealer.open(sealed, binding),
+            None => Err(SlotError::Unavailable(format!(
+                "there is no terminal to ask for the passphrase; set {PASSPHRASE}, or name a file \
+                 with --passphrase-file"
+            ))),
+        }
+    }
+}
+
+/// What a sealer says, where no store is involved yet.
+pub(crate) fn slot_error(error: SlotError) -> Error {
+    let code = match error {
+        SlotError::Unavailable(_) => keyfold::ErrorCode::Io,
+        _ => keyfold::ErrorCode::InvalidArgument,
+    };
+    Error::new(code, error.to_string()).with_source(error)
+}
+
+/// Adds what to do about it.
+fn explain(database: &Path, error: OpenError) -> Error {
+    let missing = matches!(error, OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)));
+    let error = Error::from(error);
+    if missing {
+        let detail = format!("there is no KMS at {}: keyfold init makes one", database.display());
+        return Error::new(error.code(), detail).with_retry(keyfold::Retry::AfterChange);
+    }
+    fault::at(database.display(), &error)
+}

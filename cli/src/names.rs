@@ -1,0 +1,134 @@
+//! What stands on the command line for keys, contexts, ranges and the like.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::str::FromStr;
+
+use keyfold::{EncryptionContext, KeyUri};
+
+use crate::fault::{self, Result};
+
+/// The scheme of the embedded KMS in key URIs.
+pub(crate) const SCHEME: &str = "keyfold";
+
+/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI.
+pub(crate) fn key(name: &str) -> Result<KeyUri> {
+    let whole = name.strip_prefix(SCHEME).is_some_and(|rest| rest.starts_with(':'));
+    if whole { name.parse() } else { format!("{SCHEME}:{name}").parse() }
+}
+
+/// `NAME=VALUE`; the value may contain further `=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Pair {
+    type Err = keyfold::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| fault::invalid("the form is NAME=VALUE"))?;
+        Ok(Pair { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// An encryption context; a name that stands twice is a mistake.
+pub(crate) fn context(pairs: &[Pair]) -> Result<EncryptionContext> {
+    let unique: BTreeMap<&str, &str> =
+        pairs.iter().map(|pair| (pair.name.as_str(), pair.value.as_str())).collect();
+    if unique.len() < pairs.len() {
+        return Err(fault::invalid("a name stands twice in the encryption context"));
+    }
+    Ok(unique.into_iter().collect())
+}
+
+/// `START..END`, `START..` or `..END`: bytes of the plaintext from START up to, not including, END.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ByteRange {
+    pub(crate) start: u64,
+    /// The end of the plaintext where absent.
+    pub(crate) end: Option<u64>,
+}
+
+impl ByteRange {
+    /// The range in a plaintext of this length. One that reaches past the end stays so: reading
+    /// it proves the end.
+    pub(crate) fn within(&self, len: u64) -> Range<u64> {
+        // One byte past the end, so that an open range proves the end too.
+        self.start..self.end.unwrap_or_else(|| len.saturating_add(1).max(self.start))
+    }
+}
+
+impl FromStr for ByteRange {
+    type Err = keyfold::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || fault::invalid("the form is START..END, in bytes of the plaintext");
+        let number = |digits: &str| match digits {
+            "" => Ok(None),
+            _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().map(Some).map_err(|_| wrong())
+            }
+            _ => Err(wrong()),
+        };
+        let (start, end) = text.split_once("..").ok_or_else(wrong)?;
+        let (start, end) = (number(start)?.unwrap_or(0), number(end)?);
+        if end.is_some_and(|end| end < start) {
+            return Err(fault::invalid("the range ends before it starts"));
+        }
+        Ok(ByteRange { start, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_many_names() {
+        for (name, uri) in [
+            ("alias/docs", "keyfold:alias/docs"),
+            ("keyfold:alias/docs", "keyfold:alias/docs"),
+            (
+                "arn:aws:kms:us-east-1:000000000000:alias/x",
+                "keyfold:arn:aws:kms:us-east-1:000000000000:alias/x",
+            ),
+            ("keyfoldish", "keyfold:keyfoldish"),
+        ] {
+            assert_eq!(key(name).expect("a key").as_str(), uri);
+        }
+        for name in ["", "keyfold:", "two words", "clé", &"a".repeat(2048)] {
+            assert!(key(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_context_takes_each_name_once() {
+        let pairs = |texts: &[&str]| -> Vec<Pair> {
+            texts.iter().map(|text| text.parse().expect("a pair")).collect()
+        };
+        let context = |texts: &[&str]| context(&pairs(texts));
+        let two = context(&["tenant=acme", "sum=1+1=2"]).expect("a context");
+        assert_eq!((two.get("tenant"), two.get("sum")), (Some("acme"), Some("1+1=2")));
+        assert_eq!(context(&["=", "a="]).expect("a context").len(), 2);
+        assert!(context(&["a=1", "a=1"]).is_err());
+        assert!("tenant".parse::<Pair>().is_err());
+    }
+
+    #[test]
+    fn ranges_are_half_open() {
+        let range = |text: &str| text.parse::<ByteRange>();
+        assert_eq!(range("1..3").expect("a range").within(10), 1..3);
+        assert_eq!(range("7..").expect("a range").within(10), 7..11);
+        assert_eq!(range("70..").expect("a range").within(10), 70..70);
+        assert_eq!(range("..3").expect("a range").within(10), 0..3);
+        assert_eq!(range("5..5").expect("a range").within(10), 5..5);
+        for text in
+            ["", "1", "1-3", "3..1", "a..b", "1...3", "-1..3", "+1..3", "1..18446744073709551616"]
+        {
+            assert!(range(text).is_err(), "{text}");
+        }
+    }
+}

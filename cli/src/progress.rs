@@ -1,0 +1,45 @@
+//! How far a command is, shown on a terminal only.
+
+use std::io::{IsTerminal, stderr};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::console::Console;
+
+/// A bar with rate and time left on standard error, or nothing.
+pub(crate) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// Starts a bar for so many bytes, or one without an end.
+    pub(crate) fn new(console: Console, total: Option<u64>) -> Self {
+        if console.json || !stderr().is_terminal() {
+            return Progress(None);
+        }
+        let template = match total {
+            Some(_) => {
+                "{wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}"
+            }
+            None => "{spinner} {binary_bytes} {binary_bytes_per_sec}",
+        };
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Progress(Some(bar))
+    }
+
+    /// So many bytes more are done.
+    pub(crate) fn add(&self, bytes: usize) {
+        if let Some(bar) = &self.0 {
+            bar.inc(bytes as u64);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Public keys in files, and the algorithm that is meant where none is named.
+
+use std::path::Path;
+
+use keyfold::sign::{KeySpec, MAX_ENCODED_KEY_LEN, PublicKey, SignatureAlgorithm};
+
+use crate::fault::{self, Result};
+use crate::input::Input;
+
+/// Reads a public key: PEM, JWK or DER, told apart by their first bytes.
+pub(crate) fn read(path: &Path) -> Result<PublicKey> {
+    let bytes = Input::open(path)?.read_all(MAX_ENCODED_KEY_LEN, "a public key")?;
+    parse(&bytes).map_err(|error| fault::at(path.display(), &error))
+}
+
+fn parse(bytes: &[u8]) -> Result<PublicKey> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default().trim_ascii_start();
+    if text.starts_with('{') {
+        PublicKey::from_jwk(text)
+    } else if text.starts_with("-----") {
+        PublicKey::from_spki_pem(text)
+    } else {
+        PublicKey::from_spki_der(bytes)
+    }
+}
+
+/// The algorithm that a key of this spec signs with unless another one is named: for RSA, PSS
+/// with SHA-256.
+pub(crate) fn default_algorithm(spec: KeySpec) -> SignatureAlgorithm {
+    match spec {
+        KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => SignatureAlgorithm::RsaPssSha256,
+        _ => spec.algorithms()[0],
+    }
+}
