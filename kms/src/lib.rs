@@ -28,6 +28,10 @@ pub use engine::{Caller, Engine};
 pub use error::{KmsError, KmsErrorCode};
 pub use root::{EngineOptions, OpenError};
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// Entry points for fuzzing what reads stored bytes; no part of the interface.
 #[doc(hidden)]
 pub mod fuzzing {

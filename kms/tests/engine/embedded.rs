@@ -11,6 +11,7 @@ use keyfold_kms::{Caller, EmbeddedKms};
 
 use crate::world::*;
 
+#[expect(clippy::needless_pass_by_value, reason = "every request is made for one call")]
 fn ask(kms: &EmbeddedKms, request: Request) -> Result<Response, Error> {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(kms.call(&request)).as_mut().poll(&mut context) {
@@ -106,7 +107,7 @@ fn data_keys_are_wrapped_unwrapped_and_rewrapped() {
         context: bound(),
     };
     let Ok(Response::Ciphertext { ciphertext, key }) = ask(&kms, request) else { panic!() };
-    let short = keyfold::WrappedKey { key, params: Default::default(), ciphertext };
+    let short = keyfold::WrappedKey { key, params: keyfold::ProviderParams::new(), ciphertext };
     assert_eq!(refused(&kms, unwrap(short, bound())), ErrorCode::AuthenticationFailed);
 }
 

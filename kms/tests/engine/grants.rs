@@ -10,12 +10,12 @@ fn bound(pairs: &[(&str, &str)]) -> EncryptionContext {
     pairs.iter().copied().collect()
 }
 
-fn subset(pairs: &[(&str, &str)]) -> Option<GrantConstraints> {
-    Some(GrantConstraints { encryption_context_subset: bound(pairs), ..Default::default() })
+fn subset(pairs: &[(&str, &str)]) -> GrantConstraints {
+    GrantConstraints { encryption_context_subset: bound(pairs), ..Default::default() }
 }
 
-fn equals(pairs: &[(&str, &str)]) -> Option<GrantConstraints> {
-    Some(GrantConstraints { encryption_context_equals: bound(pairs), ..Default::default() })
+fn equals(pairs: &[(&str, &str)]) -> GrantConstraints {
+    GrantConstraints { encryption_context_equals: bound(pairs), ..Default::default() }
 }
 
 fn list(world: &World, key: &str) -> Vec<GrantListEntry> {
@@ -47,12 +47,12 @@ fn constraints_bind_the_encryption_context() {
     let world = world();
     let key = world.key();
     let request = CreateGrantRequest {
-        constraints: subset(&[("tenant", "1")]),
+        constraints: Some(subset(&[("tenant", "1")])),
         ..grant(&key, ALICE, &[GrantOperation::Encrypt, GrantOperation::DescribeKey])
     };
     world.ok(&request);
     let request = CreateGrantRequest {
-        constraints: equals(&[("a", "b")]),
+        constraints: Some(equals(&[("a", "b")])),
         ..grant(&key, BOB, &[GrantOperation::Encrypt])
     };
     world.ok(&request);
@@ -102,7 +102,7 @@ fn a_grantee_passes_on_no_more_than_it_has() {
     let world = world();
     let key = world.key();
     let parent = CreateGrantRequest {
-        constraints: subset(&[("t", "1")]),
+        constraints: Some(subset(&[("t", "1")])),
         ..grant(&key, ALICE, &[GrantOperation::CreateGrant, GrantOperation::Decrypt])
     };
     world.ok(&parent);
@@ -117,24 +117,27 @@ fn a_grantee_passes_on_no_more_than_it_has() {
         equals(&[("t", "1")]),
         equals(&[("t", "1"), ("u", "2")]),
     ] {
-        world.ok_as(&alice(), &child(constraints, decrypt));
+        world.ok_as(&alice(), &child(Some(constraints), decrypt));
     }
-    for constraints in [None, subset(&[("t", "2")]), equals(&[("u", "2")]), subset(&[])] {
+    for constraints in
+        [None, Some(subset(&[("t", "2")])), Some(equals(&[("u", "2")])), Some(subset(&[]))]
+    {
         let request = child(constraints, decrypt);
         assert_eq!(world.refused_as(&alice(), &request), Code::AccessDenied);
     }
-    let wider = child(subset(&[("t", "1")]), &[GrantOperation::Decrypt, GrantOperation::Encrypt]);
+    let wider =
+        child(Some(subset(&[("t", "1")])), &[GrantOperation::Decrypt, GrantOperation::Encrypt]);
     assert_eq!(world.refused_as(&alice(), &wider), Code::AccessDenied);
 
     // Exact constraints are passed on exactly.
     let strict = world.key();
     let parent = CreateGrantRequest {
-        constraints: equals(&[("t", "1")]),
+        constraints: Some(equals(&[("t", "1")])),
         ..grant(&strict, ALICE, &[GrantOperation::CreateGrant, GrantOperation::Decrypt])
     };
     world.ok(&parent);
     let request = |constraints| CreateGrantRequest {
-        constraints,
+        constraints: Some(constraints),
         ..grant(&strict, BOB, &[GrantOperation::Decrypt])
     };
     world.ok_as(&alice(), &request(equals(&[("t", "1")])));
@@ -217,7 +220,7 @@ fn a_grant_fits_its_key() {
         assert_eq!(world.refused(&grant(key, ALICE, &[misfit])), Code::Validation, "{misfit}");
     }
     let constrained = CreateGrantRequest {
-        constraints: subset(&[("a", "b")]),
+        constraints: Some(subset(&[("a", "b")])),
         ..grant(&pair, ALICE, &[GrantOperation::Sign])
     };
     assert_eq!(world.refused(&constrained), Code::Validation);
@@ -246,7 +249,7 @@ fn a_service_holds_a_grant_under_its_name() {
     let request = CreateGrantRequest {
         grantee_principal: None,
         grantee_service_principal: Some("obs.example.com".into()),
-        constraints: subset(&[("bucket", "b1")]),
+        constraints: Some(subset(&[("bucket", "b1")])),
         ..grant(&key, "", &[GrantOperation::GenerateDataKey, GrantOperation::Decrypt])
     };
     world.ok(&request);

@@ -50,13 +50,12 @@ fn every_list_has_pages() {
     }
     let mut lists: Vec<(&str, BTreeSet<String>)> = Vec::new();
     macro_rules! walk {
-        ($name:literal, $request:expr, $items:ident, $id:ident) => {{
+        ($name:literal, $list:ident, $request:expr, $items:ident, $id:ident) => {{
             let mut seen = BTreeSet::new();
             let mut marker = None;
             loop {
-                let mut request = $request;
-                request.limit = Some(2);
-                request.marker = marker.take();
+                let (limit, marker_now) = (Some(2), marker.take());
+                let request = $list { limit, marker: marker_now, ..$request };
                 let page = world.ok(&request);
                 assert!(page.$items.len() <= 2);
                 for item in page.$items {
@@ -72,33 +71,38 @@ fn every_list_has_pages() {
         }};
     }
     let key_id = key.clone();
-    walk!("aliases", ListAliasesRequest::default(), aliases, alias_name);
+    walk!("aliases", ListAliasesRequest, ListAliasesRequest::default(), aliases, alias_name);
     walk!(
         "aliases of a key",
+        ListAliasesRequest,
         ListAliasesRequest { key_id: Some(key.clone()), ..Default::default() },
         aliases,
         alias_name
     );
     walk!(
         "tags",
+        ListResourceTagsRequest,
         ListResourceTagsRequest { key_id: key.clone(), ..Default::default() },
         tags,
         tag_key
     );
     walk!(
         "rotations",
+        ListKeyRotationsRequest,
         ListKeyRotationsRequest { key_id: key.clone(), ..Default::default() },
         rotations,
         key_material_id
     );
     walk!(
         "grants",
+        ListGrantsRequest,
         ListGrantsRequest { key_id: key.clone(), ..Default::default() },
         grants,
         grant_id
     );
     walk!(
         "grants of a grantee",
+        ListGrantsRequest,
         ListGrantsRequest {
             key_id: key_id.clone(),
             grantee_principal: Some(ALICE.into()),
@@ -109,6 +113,7 @@ fn every_list_has_pages() {
     );
     walk!(
         "retirable grants",
+        ListRetirableGrantsRequest,
         ListRetirableGrantsRequest { retiring_principal: Some(BOB.into()), ..Default::default() },
         grants,
         grant_id

@@ -208,13 +208,13 @@ fn secrets_of_a_wrong_form_are_refused() {
 
 #[test]
 fn a_variable_of_the_environment_opens() {
-    // The tests of a process share its environment, so this one uses a variable that cargo sets
-    // for every test and that is no secret: it is refused by its form.
-    let named = EnvironmentSealer::new("CARGO_MANIFEST_DIR");
+    // The tests of a process share its environment, so this one uses a variable that every
+    // process has and that is no secret: it is refused by its form.
+    let named = EnvironmentSealer::new("PATH");
     let store = SharedStore::default();
     let slots: [(&str, &dyn RootSealer); 1] = [("env", &named)];
     let made = Engine::create(Box::new(store.clone()), &slots, EngineOptions::default());
-    assert!(refused(made).to_string().contains("CARGO_MANIFEST_DIR does not hold 32 bytes"));
+    assert!(refused(made).to_string().contains("PATH does not hold 32 bytes"));
     let unset = EnvironmentSealer::new("KEYFOLD_TEST_UNSET");
     let slots: [(&str, &dyn RootSealer); 1] = [("env", &unset)];
     let made = Engine::create(Box::new(store), &slots, EngineOptions::default());

@@ -8,25 +8,25 @@ use keyfold_kms::store::{End, MemoryStore, Store, StoreError, Txn};
 use keyfold_kms::types::*;
 use keyfold_kms::{Caller, Clock, Engine, EngineOptions, KmsError, KmsErrorCode, Timestamp};
 
-pub const START: i64 = 1_790_000_000_000;
-pub const ACCOUNT: &str = "000000000000";
-pub const ALICE: &str = "arn:aws:iam::000000000000:user/alice";
-pub const BOB: &str = "arn:aws:iam::000000000000:user/bob";
+pub(crate) const START: i64 = 1_790_000_000_000;
+pub(crate) const ACCOUNT: &str = "000000000000";
+pub(crate) const ALICE: &str = "arn:aws:iam::000000000000:user/alice";
+pub(crate) const BOB: &str = "arn:aws:iam::000000000000:user/bob";
 
 /// A clock that stands still until it is moved.
 #[derive(Clone)]
-pub struct TestClock(Arc<AtomicI64>);
+pub(crate) struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         TestClock(Arc::new(AtomicI64::new(START)))
     }
 
-    pub fn advance(&self, millis: i64) {
+    pub(crate) fn advance(&self, millis: i64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
-    pub fn advance_days(&self, days: i64) {
+    pub(crate) fn advance_days(&self, days: i64) {
         self.advance(days * Timestamp::DAY);
     }
 }
@@ -39,7 +39,7 @@ impl Clock for TestClock {
 
 /// A memory store that the test can look into, and reopen.
 #[derive(Clone, Default)]
-pub struct SharedStore(pub Arc<MemoryStore>);
+pub(crate) struct SharedStore(pub(crate) Arc<MemoryStore>);
 
 impl Store for SharedStore {
     fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError> {
@@ -52,7 +52,7 @@ impl Store for SharedStore {
 }
 
 impl SharedStore {
-    pub fn change(&self, mut work: impl FnMut(&mut dyn Txn)) {
+    pub(crate) fn change(&self, mut work: impl FnMut(&mut dyn Txn)) {
         self.0
             .write(&mut |txn| {
                 work(txn);
@@ -62,17 +62,17 @@ impl SharedStore {
     }
 }
 
-pub struct World {
-    pub engine: Engine,
-    pub clock: TestClock,
-    pub owner: Caller,
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) clock: TestClock,
+    pub(crate) owner: Caller,
 }
 
-pub fn options(clock: &TestClock) -> EngineOptions {
+pub(crate) fn options(clock: &TestClock) -> EngineOptions {
     EngineOptions { clock: Box::new(clock.clone()), ..EngineOptions::default() }
 }
 
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     let clock = TestClock::new();
     let engine = Engine::in_memory_with(options(&clock)).expect("an engine");
     let owner = engine.owner();
@@ -82,12 +82,12 @@ pub fn world() -> World {
 impl World {
     /// Performs an operation as the owner, which must succeed.
     #[track_caller]
-    pub fn ok<O: Operation>(&self, request: &O) -> O::Response {
+    pub(crate) fn ok<O: Operation>(&self, request: &O) -> O::Response {
         self.ok_as(&self.owner, request)
     }
 
     #[track_caller]
-    pub fn ok_as<O: Operation>(&self, caller: &Caller, request: &O) -> O::Response {
+    pub(crate) fn ok_as<O: Operation>(&self, caller: &Caller, request: &O) -> O::Response {
         match self.engine.call(caller, request) {
             Ok(response) => response,
             Err(error) => panic!("{} failed: {error}", O::NAME),
@@ -96,20 +96,20 @@ impl World {
 
     /// Performs an operation as the owner, which must fail.
     #[track_caller]
-    pub fn refused<O: Operation>(&self, request: &O) -> KmsErrorCode {
+    pub(crate) fn refused<O: Operation>(&self, request: &O) -> KmsErrorCode {
         self.refused_as(&self.owner, request)
     }
 
     #[track_caller]
-    pub fn refused_as<O: Operation>(&self, caller: &Caller, request: &O) -> KmsErrorCode {
+    pub(crate) fn refused_as<O: Operation>(&self, caller: &Caller, request: &O) -> KmsErrorCode {
         failure(self.engine.call(caller, request)).code()
     }
 
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.ok(&CreateKeyRequest::default()).key_metadata.key_id
     }
 
-    pub fn pair(&self, spec: KeySpec, usage: KeyUsage) -> String {
+    pub(crate) fn pair(&self, spec: KeySpec, usage: KeyUsage) -> String {
         let request = CreateKeyRequest {
             key_spec: Some(spec),
             key_usage: Some(usage),
@@ -118,36 +118,36 @@ impl World {
         self.ok(&request).key_metadata.key_id
     }
 
-    pub fn arn(&self, key_id: &str) -> String {
+    pub(crate) fn arn(&self, key_id: &str) -> String {
         self.engine.realm().key(key_id)
     }
 
-    pub fn state(&self, key_id: &str) -> KeyState {
+    pub(crate) fn state(&self, key_id: &str) -> KeyState {
         self.ok(&describe(key_id)).key_metadata.key_state
     }
 }
 
 #[track_caller]
-pub fn failure<T>(result: Result<T, KmsError>) -> KmsError {
+pub(crate) fn failure<T>(result: Result<T, KmsError>) -> KmsError {
     match result {
         Ok(_) => panic!("it succeeded"),
         Err(error) => error,
     }
 }
 
-pub fn alice() -> Caller {
+pub(crate) fn alice() -> Caller {
     Caller::new(ALICE, ACCOUNT)
 }
 
-pub fn bob() -> Caller {
+pub(crate) fn bob() -> Caller {
     Caller::new(BOB, ACCOUNT)
 }
 
-pub fn describe(key_id: &str) -> DescribeKeyRequest {
+pub(crate) fn describe(key_id: &str) -> DescribeKeyRequest {
     DescribeKeyRequest { key_id: key_id.into(), grant_tokens: vec![] }
 }
 
-pub fn encrypt(key_id: &str, plaintext: &[u8]) -> EncryptRequest {
+pub(crate) fn encrypt(key_id: &str, plaintext: &[u8]) -> EncryptRequest {
     EncryptRequest {
         key_id: key_id.into(),
         plaintext: plaintext.into(),
@@ -155,35 +155,39 @@ pub fn encrypt(key_id: &str, plaintext: &[u8]) -> EncryptRequest {
     }
 }
 
-pub fn decrypt(blob: &Blob) -> DecryptRequest {
+pub(crate) fn decrypt(blob: &Blob) -> DecryptRequest {
     DecryptRequest { ciphertext_blob: Some(blob.clone()), ..DecryptRequest::default() }
 }
 
-pub fn disable(key_id: &str) -> DisableKeyRequest {
+pub(crate) fn disable(key_id: &str) -> DisableKeyRequest {
     DisableKeyRequest { key_id: key_id.into() }
 }
 
-pub fn enable(key_id: &str) -> EnableKeyRequest {
+pub(crate) fn enable(key_id: &str) -> EnableKeyRequest {
     EnableKeyRequest { key_id: key_id.into() }
 }
 
-pub fn schedule(key_id: &str, days: u32) -> ScheduleKeyDeletionRequest {
+pub(crate) fn schedule(key_id: &str, days: u32) -> ScheduleKeyDeletionRequest {
     ScheduleKeyDeletionRequest { key_id: key_id.into(), pending_window_in_days: Some(days) }
 }
 
-pub fn cancel(key_id: &str) -> CancelKeyDeletionRequest {
+pub(crate) fn cancel(key_id: &str) -> CancelKeyDeletionRequest {
     CancelKeyDeletionRequest { key_id: key_id.into() }
 }
 
-pub fn rotate(key_id: &str) -> RotateKeyOnDemandRequest {
+pub(crate) fn rotate(key_id: &str) -> RotateKeyOnDemandRequest {
     RotateKeyOnDemandRequest { key_id: key_id.into() }
 }
 
-pub fn alias(name: &str, key_id: &str) -> CreateAliasRequest {
+pub(crate) fn alias(name: &str, key_id: &str) -> CreateAliasRequest {
     CreateAliasRequest { alias_name: name.into(), target_key_id: key_id.into() }
 }
 
-pub fn grant(key_id: &str, grantee: &str, operations: &[GrantOperation]) -> CreateGrantRequest {
+pub(crate) fn grant(
+    key_id: &str,
+    grantee: &str,
+    operations: &[GrantOperation],
+) -> CreateGrantRequest {
     CreateGrantRequest {
         key_id: key_id.into(),
         grantee_principal: Some(grantee.into()),
@@ -192,7 +196,7 @@ pub fn grant(key_id: &str, grantee: &str, operations: &[GrantOperation]) -> Crea
     }
 }
 
-pub fn sign(key_id: &str, algorithm: SigningAlgorithm, message: &[u8]) -> SignRequest {
+pub(crate) fn sign(key_id: &str, algorithm: SigningAlgorithm, message: &[u8]) -> SignRequest {
     SignRequest {
         key_id: key_id.into(),
         message: message.into(),
@@ -201,7 +205,7 @@ pub fn sign(key_id: &str, algorithm: SigningAlgorithm, message: &[u8]) -> SignRe
     }
 }
 
-pub fn verify(
+pub(crate) fn verify(
     key_id: &str,
     algorithm: SigningAlgorithm,
     message: &[u8],
@@ -216,6 +220,6 @@ pub fn verify(
     }
 }
 
-pub fn tag(key: &str, value: &str) -> Tag {
+pub(crate) fn tag(key: &str, value: &str) -> Tag {
     Tag { tag_key: key.into(), tag_value: value.into() }
 }
