@@ -7,17 +7,13 @@
 //!
 //! ```
 //! use keyfold::{Client, EncryptionContext, Keyring};
-//! # use keyfold_kms::{EmbeddedKms, types::{CreateAliasRequest, CreateKeyRequest}};
+//! use keyfold_kms::{EmbeddedKms, types::KeySpec};
 //!
 //! # pollster::block_on(async {
 //! let kms = EmbeddedKms::in_memory()?;
-//! # let owner = kms.engine().owner();
-//! # let key = kms.engine().call(&owner, &CreateKeyRequest::default()).unwrap();
-//! # let target_key_id = key.key_metadata.key_id;
-//! # let alias = CreateAliasRequest { alias_name: "alias/docs".into(), target_key_id };
-//! # kms.engine().call(&owner, &alias).unwrap();
+//! let docs = kms.create_key("alias/docs", KeySpec::SymmetricDefault)?;
 //! let kf = Client::new(kms);
-//! let ring = Keyring::generate_with("keyfold:alias/docs".parse()?);
+//! let ring = Keyring::generate_with(docs);
 //! let context = EncryptionContext::from([("tenant", "acme")]);
 //!
 //! let sealed = kf.encrypt(b"hello", &ring, &context).await?;

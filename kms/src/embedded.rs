@@ -16,9 +16,10 @@ use crate::root::{EngineOptions, RootSealer};
 #[cfg(feature = "sqlite")]
 use crate::store::{SqliteStore, StoreError};
 use crate::types::{
-    Blob, DataKeySpec, DecryptRequest, DecryptResponse, DescribeKeyRequest, EncryptRequest,
-    EncryptResponse, GenerateDataKeyRequest, GetPublicKeyRequest, MessageType, ReEncryptRequest,
-    Sensitive, SignRequest, SigningAlgorithm, VerifyRequest,
+    Blob, CreateAliasRequest, CreateKeyRequest, DataKeySpec, DecryptRequest, DecryptResponse,
+    DescribeKeyRequest, EncryptRequest, EncryptResponse, GenerateDataKeyRequest,
+    GetPublicKeyRequest, KeySpec, KeyUsage, MessageType, ReEncryptRequest, Sensitive, SignRequest,
+    SigningAlgorithm, VerifyRequest,
 };
 
 /// The scheme of the keys of this KMS: `keyfold:` and an ARN, key id or alias.
@@ -27,19 +28,19 @@ pub const SCHEME: &str = "keyfold";
 /// An [`Engine`] as a [`Kms`]: every call is done when it returns.
 ///
 /// ```
+/// use keyfold::{Client, EncryptionContext, Keyring};
 /// use keyfold_kms::EmbeddedKms;
-/// use keyfold_kms::types::{CreateAliasRequest, CreateKeyRequest};
+/// use keyfold_kms::types::KeySpec;
 ///
+/// # pollster::block_on(async {
 /// let kms = EmbeddedKms::in_memory()?;
-/// let owner = kms.engine().owner();
-/// let key = kms.engine().call(&owner, &CreateKeyRequest::default()).expect("a key");
-/// let alias = CreateAliasRequest {
-///     alias_name: "alias/docs".into(),
-///     target_key_id: key.key_metadata.key_id,
-/// };
-/// kms.engine().call(&owner, &alias).expect("an alias");
-/// // Now `keyfold:alias/docs` names the key in a keyring.
+/// let docs = kms.create_key("alias/docs", KeySpec::SymmetricDefault)?;
+/// let kf = Client::new(kms);
+/// let none = EncryptionContext::new();
+/// let sealed = kf.encrypt(b"hello", &Keyring::generate_with(docs), &none).await?;
+/// # assert!(sealed.len() > 100);
 /// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
 /// ```
 pub struct EmbeddedKms {
     engine: Engine,
@@ -97,6 +98,31 @@ impl EmbeddedKms {
     /// The engine, for everything beyond the seam: managing keys, grants, secrets, audit.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Makes a KMS key and an alias for it, and answers the key's full name. A symmetric key
+    /// encrypts, any other signs; for all that a key can be told, call the
+    /// [`engine`](EmbeddedKms::engine) with a [`CreateKeyRequest`].
+    ///
+    /// # Errors
+    /// `version_conflict` where the alias exists (the key is then left without one),
+    /// `invalid_argument` for a name that does not start with `alias/` or a spec that the engine
+    /// does not offer, `kms_denied`.
+    pub fn create_key(&self, alias: &str, spec: KeySpec) -> Result<KeyUri, Error> {
+        let usage = match spec {
+            KeySpec::SymmetricDefault => KeyUsage::EncryptDecrypt,
+            _ => KeyUsage::SignVerify,
+        };
+        let key = self.ask(&CreateKeyRequest {
+            key_spec: Some(spec),
+            key_usage: Some(usage),
+            ..CreateKeyRequest::default()
+        })?;
+        self.ask(&CreateAliasRequest {
+            alias_name: alias.to_owned(),
+            target_key_id: key.key_metadata.key_id,
+        })?;
+        uri(&key.key_metadata.arn)
     }
 
     fn ask<O: Operation>(&self, request: &O) -> Result<O::Response, Error> {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use keyfold::kms::{Kms, Request, Response};
 use keyfold::maybe_send::BoxFuture;
-use keyfold::{Clock, KeyUri, Result};
+use keyfold::{Clock, Result};
 use keyfold_kms::EmbeddedKms;
-use keyfold_kms::types::{CreateAliasRequest, CreateKeyRequest, KeySpec, KeyUsage};
+use keyfold_kms::types::KeySpec;
 
 /// The embedded KMS, with every call noted by the name of its request.
 pub struct CountingKms {
@@ -26,7 +26,7 @@ impl CountingKms {
     pub fn with_keys(aliases: &[&str]) -> Self {
         let inner = EmbeddedKms::in_memory().expect("a KMS in memory");
         for alias in aliases {
-            create_key(&inner, alias, None);
+            inner.create_key(alias, KeySpec::SymmetricDefault).expect("a key");
         }
         CountingKms { inner, calls: Mutex::default(), yields: AtomicUsize::new(0) }
     }
@@ -38,26 +38,6 @@ impl CountingKms {
     pub fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().expect("not poisoned"))
     }
-}
-
-/// Makes a key under an alias and answers its URI by that alias.
-///
-/// # Panics
-/// Where the KMS refuses; it is a test's own.
-pub fn create_key(kms: &EmbeddedKms, alias: &str, sign: Option<KeySpec>) -> KeyUri {
-    let owner = kms.engine().owner();
-    let request = CreateKeyRequest {
-        key_usage: sign.map(|_| KeyUsage::SignVerify),
-        key_spec: sign,
-        ..CreateKeyRequest::default()
-    };
-    let made = kms.engine().call(&owner, &request).expect("a key");
-    let request = CreateAliasRequest {
-        alias_name: alias.to_owned(),
-        target_key_id: made.key_metadata.key_id,
-    };
-    kms.engine().call(&owner, &request).expect("an alias");
-    format!("keyfold:{alias}").parse().expect("valid")
 }
 
 impl Kms for CountingKms {

@@ -17,7 +17,7 @@ use keyfold::{
     Error, ErrorCode, Header, KeyUri, Keyring, Result, Retry, RetryKms, RetryLimits, SealOptions,
     SecretBytes, Signer, SignerPolicy, Suite, SystemRng, WrappedKey,
 };
-use keyfold_conformance::kms::{CountingKms, TestClock, create_key};
+use keyfold_conformance::kms::{CountingKms, TestClock};
 
 fn uri(alias: &str) -> KeyUri {
     format!("keyfold:{alias}").parse().unwrap()
@@ -233,7 +233,7 @@ fn envelopes_are_signed_by_every_kind_of_signer() {
         ];
         for (in_kms, local) in specs {
             let alias = format!("alias/{}", local.as_str().to_lowercase());
-            let key = create_key(&kf.kms().inner, &alias, Some(in_kms));
+            let key = kf.kms().inner.create_key(&alias, in_kms).unwrap();
             let own = SigningKey::generate(local, &SystemRng).unwrap();
             let public: [PublicKey; 2] =
                 [kf.public_key(&key).await.unwrap(), own.public_key().clone()];
@@ -262,7 +262,7 @@ fn envelopes_are_signed_by_every_kind_of_signer() {
         let demands = Demands::new(context()).signed_by(SignerPolicy::Anyone);
         let refused = kf.decrypt(&unsigned, &docs(), demands).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::SignatureInvalid);
-        let p521 = create_key(&kf.kms().inner, "alias/p521", Some(KmsSpec::EccNistP521));
+        let p521 = kf.kms().inner.create_key("alias/p521", KmsSpec::EccNistP521).unwrap();
         let options = SealOptions { signer: Some(Signer::Kms(p521)), ..Default::default() };
         let refused = kf.encrypt_with(b"x", &docs(), &context(), &options).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::InvalidArgument);
@@ -282,7 +282,7 @@ fn the_kms_signs_and_anyone_verifies() {
             (KmsSpec::Rsa2048, SignatureAlgorithm::RsaPkcs1Sha512),
         ];
         for (number, (spec, algorithm)) in cases.into_iter().enumerate() {
-            let key = create_key(&kf.kms().inner, &format!("alias/s{number}"), Some(spec));
+            let key = kf.kms().inner.create_key(&format!("alias/s{number}"), spec).unwrap();
             for message in [vec![1u8; 10], vec![2; 100_000]] {
                 let signature = kf.sign(&key, algorithm, &message).await.unwrap();
                 kf.verify(&key, algorithm, &message, &signature).await.unwrap();
@@ -290,7 +290,7 @@ fn the_kms_signs_and_anyone_verifies() {
                 assert_eq!(refused.unwrap_err().code(), ErrorCode::SignatureInvalid);
             }
         }
-        let key = create_key(&kf.kms().inner, "alias/ed", Some(KmsSpec::EccNistEdwards25519));
+        let key = kf.kms().inner.create_key("alias/ed", KmsSpec::EccNistEdwards25519).unwrap();
         let signature = kf.sign(&key, SignatureAlgorithm::Ed25519, b"message").await.unwrap();
         kf.verify(&key, SignatureAlgorithm::Ed25519, b"message", &signature).await.unwrap();
         let long = kf.sign(&key, SignatureAlgorithm::Ed25519, &[0; 5000]).await;

@@ -39,7 +39,8 @@ unsafe impl GlobalAlloc for Searching {
             // written while the search is not armed, by the only thread that tests.
             unsafe {
                 let bytes = std::slice::from_raw_parts(block, layout.size());
-                let needles = &*(&raw const NEEDLES);
+                let needles: *const _ = &raw const NEEDLES;
+                let needles: &[[u8; NEEDLE_LEN]; 32] = &*needles;
                 SEARCHED.fetch_add(1, Ordering::Relaxed);
                 let needles = needles[..COUNT.load(Ordering::Relaxed)].iter().enumerate();
                 for (number, needle) in needles {
@@ -135,7 +136,7 @@ fn freed_memory_holds_no_key() {
 
     let found = leaks(&[&data_key], || {
         drop(DataKey::take(&mut data_key.clone()).expect("32 bytes"));
-        assert!(DataKey::take(&mut data_key.clone()[..31]).is_err());
+        assert!(DataKey::take(&mut { data_key }[..31]).is_err());
         drop(DataKey::make(&SystemRng).expect("randomness"));
         drop(SecretBytes::new(data_key.to_vec()));
         let secret = SecretBytes::from(&data_key[..]);
