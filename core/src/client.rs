@@ -4,6 +4,8 @@ mod keys;
 mod secrets;
 mod signing;
 
+use std::fmt;
+
 use zeroize::Zeroize;
 
 use crate::context::EncryptionContext;
@@ -58,7 +60,7 @@ pub enum Signer<'a> {
 }
 
 /// A sealed message in its two parts: `header` followed by `body` is the attached form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// What [`Header::parse`] reads; rewrapping replaces it.
     pub header: Vec<u8>,
@@ -72,6 +74,12 @@ impl Sealed {
         let mut whole = self.header;
         whole.extend_from_slice(&self.body);
         whole
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} + {} bytes)", self.header.len(), self.body.len())
     }
 }
 

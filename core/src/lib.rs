@@ -1,4 +1,48 @@
 //! Client-side encryption, envelopes and signatures under keys that stay in a KMS.
+//!
+//! # In one minute
+//!
+//! A [`Client`] talks to one [`Kms`]; a [`Keyring`] names the KMS keys that wrap and unwrap; an
+//! [`EncryptionContext`] is public and must be shown again to decrypt.
+//!
+//! ```
+//! use keyfold::{Client, EncryptionContext, Keyring};
+//! # use keyfold_kms::{EmbeddedKms, types::{CreateAliasRequest, CreateKeyRequest}};
+//!
+//! # pollster::block_on(async {
+//! let kms = EmbeddedKms::in_memory()?;
+//! # let owner = kms.engine().owner();
+//! # let key = kms.engine().call(&owner, &CreateKeyRequest::default()).unwrap();
+//! # let target_key_id = key.key_metadata.key_id;
+//! # let alias = CreateAliasRequest { alias_name: "alias/docs".into(), target_key_id };
+//! # kms.engine().call(&owner, &alias).unwrap();
+//! let kf = Client::new(kms);
+//! let ring = Keyring::generate_with("keyfold:alias/docs".parse()?);
+//! let context = EncryptionContext::from([("tenant", "acme")]);
+//!
+//! let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+//! assert_eq!(kf.decrypt(&sealed, &ring, &context).await?, b"hello");
+//! # Ok::<(), keyfold::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Where things are
+//!
+//! | to | see |
+//! | --- | --- |
+//! | encrypt and decrypt whole values | [`Client::encrypt`], [`Client::decrypt`], and the `_into` forms |
+//! | stream | [`Client::sealer`], [`Client::unlock`]; [`Sealer`], [`Opener`]; [`stream::io`] |
+//! | read a part | [`Unlocked::into_ranges`], [`stream::io::RangeReader`] |
+//! | change who can open | [`Client::rewrap`], [`Client::add_recipients`], [`Client::remove_recipients`] |
+//! | sign and verify | [`Client::sign`], [`sign::SigningKey`], [`sign::PublicKey`]; envelopes: [`Signer`], [`SignerPolicy`] |
+//! | keep secrets and small data | [`Client::secrets`], [`Client::encrypt_small`] |
+//! | spare calls to the KMS | [`DataKeyCache`], [`RetryKms`] |
+//! | look into an envelope without a key | [`Header::parse`] |
+//! | bring a KMS or a network | [`Kms`], [`Transport`] |
+//!
+//! Nothing here opens a socket or a file, reads a clock, or starts a thread unless asked to
+//! ([`Threads`]). Where the format is concerned, comments name clauses of
+//! `docs/spec/envelope.md`; every error code is in `docs/spec/errors.md`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -40,3 +84,8 @@ pub use stream::{
 };
 pub use suite::Suite;
 pub use transport::Transport;
+
+/// The examples in the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -6,6 +6,7 @@ use keyfold::sign::SignatureAlgorithm;
 use keyfold::{
     DataKey, EncryptionContext, Error, ErrorCode, KeyUri, ProviderParams, SecretBytes, WrappedKey,
 };
+use zeroize::Zeroizing;
 
 use crate::engine::{Caller, Engine, Operation};
 use crate::error::{KmsError, KmsErrorCode};
@@ -15,9 +16,9 @@ use crate::root::{EngineOptions, RootSealer};
 #[cfg(feature = "sqlite")]
 use crate::store::{SqliteStore, StoreError};
 use crate::types::{
-    Blob, DataKeySpec, DecryptRequest, DescribeKeyRequest, EncryptRequest, EncryptResponse,
-    GenerateDataKeyRequest, GetPublicKeyRequest, KeyMetadata, MessageType, ReEncryptRequest,
-    ReEncryptResponse, Sensitive, SignRequest, SigningAlgorithm, VerifyRequest,
+    Blob, DataKeySpec, DecryptRequest, DecryptResponse, DescribeKeyRequest, EncryptRequest,
+    EncryptResponse, GenerateDataKeyRequest, GetPublicKeyRequest, MessageType, ReEncryptRequest,
+    Sensitive, SignRequest, SigningAlgorithm, VerifyRequest,
 };
 
 /// The scheme of the keys of this KMS: `keyfold:` and an ARN, key id or alias.
@@ -104,28 +105,37 @@ impl EmbeddedKms {
 
     fn answer(&self, request: &Request) -> Result<Response, Error> {
         match request {
-            Request::GenerateDataKey { key, context } => self.generate_data_key(key, context.clone()),
+            Request::GenerateDataKey { key, context } => self.generate_data_key(key, context),
             Request::Wrap { key, data_key, context } => {
-                let made = self.encrypt(key, data_key, context.clone())?;
+                let made = self.encrypt(key, data_key, context)?;
                 Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
             }
             Request::Unwrap { wrapped, context, key } => {
-                let key = name(key.as_ref().unwrap_or(&wrapped.key))?.to_owned();
-                let made = self.decrypt(Some(key), wrapped.ciphertext.clone(), context.clone())?;
-                let mut plain = zeroize::Zeroizing::new(made.plaintext.into_inner());
+                let key = key.as_ref().unwrap_or(&wrapped.key);
+                let made = self.decrypt(Some(key), &wrapped.ciphertext, context)?;
+                let mut plain = Zeroizing::new(made.plaintext.into_inner());
                 // Something else was encrypted under this key and context.
                 let data_key = DataKey::take(&mut plain).map_err(|_| not_authentic())?;
                 Ok(Response::Unwrapped(DataKeyReply(data_key)))
             }
-            Request::Rewrap { wrapped, context, key, to } => self.rewrap(wrapped, key.as_ref(), context, to),
+            Request::Rewrap { wrapped: from, context, key, to } => {
+                let made = self.ask(&ReEncryptRequest {
+                    ciphertext_blob: Some(from.ciphertext.as_slice().into()),
+                    source_encryption_context: context.clone(),
+                    source_key_id: Some(name(key.as_ref().unwrap_or(&from.key))?.to_owned()),
+                    destination_key_id: name(to)?.to_owned(),
+                    destination_encryption_context: context.clone(),
+                    ..ReEncryptRequest::default()
+                })?;
+                Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
+            }
             Request::Encrypt { key, plaintext, context } => {
-                let made = self.encrypt(key, plaintext, context.clone())?;
+                let made = self.encrypt(key, plaintext, context)?;
                 let key = uri(&made.key_id)?;
                 Ok(Response::Ciphertext { ciphertext: made.ciphertext_blob.0, key })
             }
             Request::Decrypt { key, ciphertext, context } => {
-                let key = key.as_ref().map(name).transpose()?.map(str::to_owned);
-                let made = self.decrypt(key, ciphertext.clone(), context.clone())?;
+                let made = self.decrypt(key.as_ref(), ciphertext, context)?;
                 let key = uri(&made.key_id)?;
                 let plaintext = SecretBytes::new(made.plaintext.into_inner());
                 Ok(Response::Plaintext { plaintext, key })
@@ -147,7 +157,7 @@ impl EmbeddedKms {
                     key_id: name(key)?.to_owned(),
                     message,
                     message_type: Some(message_type),
-                    signature: Blob(signature.clone()),
+                    signature: signature.as_slice().into(),
                     signing_algorithm: Some(signing(*algorithm)?),
                     ..VerifyRequest::default()
                 })?;
@@ -158,7 +168,22 @@ impl EmbeddedKms {
                 let made = self.ask(&GetPublicKeyRequest { key_id, grant_tokens: vec![] })?;
                 Ok(Response::PublicKey { spki: made.public_key.0, key: uri(&made.key_id)? })
             }
-            Request::ResolveKey { key } => Ok(Response::Key(uri(&self.describe(key)?.arn)?)),
+            Request::ResolveKey { key } => {
+                let key_id = name(key)?.to_owned();
+                let made = self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?;
+                Ok(Response::Key(uri(&made.key_metadata.arn)?))
+            }
+            Request::PutSecret { name: secret, value, key } => {
+                let key = key.as_ref().map(name).transpose()?;
+                let version = self.engine.put_secret(&self.caller, secret, value, key)?;
+                Ok(Response::SecretVersion { version })
+            }
+            Request::GetSecret { name, version, stage } => {
+                let (version, stage) = (version.as_deref(), stage.as_deref());
+                let (value, version) =
+                    self.engine.get_secret(&self.caller, name, version, stage)?;
+                Ok(Response::Secret { value, version })
+            }
             _ => Err(Error::new(
                 ErrorCode::InvalidArgument,
                 "the embedded KMS does not offer this operation",
@@ -166,23 +191,18 @@ impl EmbeddedKms {
         }
     }
 
-    fn describe(&self, key: &KeyUri) -> Result<KeyMetadata, Error> {
-        let key_id = name(key)?.to_owned();
-        Ok(self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?.key_metadata)
-    }
-
     fn generate_data_key(
         &self,
         key: &KeyUri,
-        context: EncryptionContext,
+        context: &EncryptionContext,
     ) -> Result<Response, Error> {
         let made = self.ask(&GenerateDataKeyRequest {
             key_id: name(key)?.to_owned(),
-            encryption_context: context,
+            encryption_context: context.clone(),
             key_spec: Some(DataKeySpec::Aes256),
             ..GenerateDataKeyRequest::default()
         })?;
-        let mut plain = zeroize::Zeroizing::new(made.plaintext.into_inner());
+        let mut plain = Zeroizing::new(made.plaintext.into_inner());
         let data_key = DataKeyReply(DataKey::take(&mut plain)?);
         Ok(Response::DataKey { data_key, wrapped: wrapped(&made.key_id, made.ciphertext_blob)? })
     }
@@ -191,46 +211,28 @@ impl EmbeddedKms {
         &self,
         key: &KeyUri,
         plaintext: &SecretBytes,
-        context: EncryptionContext,
+        context: &EncryptionContext,
     ) -> Result<EncryptResponse, Error> {
         self.ask(&EncryptRequest {
             key_id: name(key)?.to_owned(),
             plaintext: Sensitive::from(plaintext.expose()),
-            encryption_context: context,
+            encryption_context: context.clone(),
             ..EncryptRequest::default()
         })
     }
 
     fn decrypt(
         &self,
-        key_id: Option<String>,
-        ciphertext: Vec<u8>,
-        encryption_context: EncryptionContext,
-    ) -> Result<crate::types::DecryptResponse, Error> {
+        key: Option<&KeyUri>,
+        ciphertext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<DecryptResponse, Error> {
         self.ask(&DecryptRequest {
-            ciphertext_blob: Some(Blob(ciphertext)),
-            encryption_context,
-            key_id,
+            ciphertext_blob: Some(ciphertext.into()),
+            encryption_context: context.clone(),
+            key_id: key.map(name).transpose()?.map(str::to_owned),
             ..DecryptRequest::default()
         })
-    }
-
-    fn rewrap(
-        &self,
-        from: &WrappedKey,
-        key: Option<&KeyUri>,
-        context: &EncryptionContext,
-        to: &KeyUri,
-    ) -> Result<Response, Error> {
-        let made: ReEncryptResponse = self.ask(&ReEncryptRequest {
-            ciphertext_blob: Some(Blob(from.ciphertext.clone())),
-            source_encryption_context: context.clone(),
-            source_key_id: Some(name(key.unwrap_or(&from.key))?.to_owned()),
-            destination_key_id: name(to)?.to_owned(),
-            destination_encryption_context: context.clone(),
-            ..ReEncryptRequest::default()
-        })?;
-        Ok(Response::Wrapped(wrapped(&made.key_id, made.ciphertext_blob)?))
     }
 }
 
@@ -265,8 +267,8 @@ fn not_authentic() -> Error {
 
 fn message(input: &SignInput) -> (Sensitive, MessageType) {
     match input {
-        SignInput::Message(message) => (Sensitive::from(message.as_slice()), MessageType::Raw),
-        SignInput::Digest(digest) => (Sensitive::from(digest.as_slice()), MessageType::Digest),
+        SignInput::Message(message) => (message.as_slice().into(), MessageType::Raw),
+        SignInput::Digest(digest) => (digest.as_slice().into(), MessageType::Digest),
     }
 }
 

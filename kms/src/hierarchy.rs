@@ -80,8 +80,6 @@ pub(crate) struct StoreKeys {
     pub grant_token: UseKey,
     /// Authenticates the markers of lists.
     pub page_marker: UseKey,
-    /// Seals the values of secrets that name no KMS key.
-    pub secret_value: UseKey,
     /// Chains audit records and hides context values in them.
     pub audit_mac: UseKey,
     /// Tells whether a root belongs to a store.
@@ -99,7 +97,6 @@ impl StoreKeys {
             material_id_mac: key("material-id-mac"),
             grant_token: key("grant-token"),
             page_marker: key("page-marker"),
-            secret_value: key("secret-value"),
             audit_mac: key("audit-mac"),
             root_check: key("root-check"),
             idempotency: key("idempotency"),
@@ -186,7 +183,6 @@ mod tests {
             &keys.material_id_mac,
             &keys.grant_token,
             &keys.page_marker,
-            &keys.secret_value,
             &keys.audit_mac,
             &keys.root_check,
             &keys.idempotency,

@@ -132,7 +132,8 @@ impl fmt::Display for OpenError {
             }
             OpenError::WrongRoot { store_id, slot } => write!(
                 f,
-                "this root key does not belong to this database (store id {store_id}; slot {slot})"
+                "this root key does not belong to this database (store id {store_id}); slot {slot} \
+                 holds another one"
             ),
             OpenError::Other(error) => error.fmt(f),
         }

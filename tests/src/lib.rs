@@ -2,6 +2,7 @@
 
 pub mod fuzz;
 pub mod hex;
+pub mod kms;
 pub mod python;
 pub mod vectors;
 

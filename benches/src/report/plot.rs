@@ -8,10 +8,10 @@ use plotters::prelude::*;
 
 use super::{Row, figure, human};
 
-const WIDTH: i32 = 1100;
+const WIDTH: i32 = 1240;
 const LINE: i32 = 18;
 const LEFT: i32 = 250;
-const RIGHT: i32 = 420;
+const RIGHT: i32 = 560;
 const COLOURS: [RGBColor; 4] =
     [RGBColor(38, 84, 124), RGBColor(6, 147, 116), RGBColor(200, 120, 20), RGBColor(150, 60, 110)];
 
@@ -20,7 +20,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Draws rows to a file.
 pub(super) fn draw(suite: &str, rows: &[Row], path: &Path) -> Result<()> {
     let groups = group(rows);
-    let lines = rows.len() + 2 * groups.len() + 3;
+    let bars: usize = groups.iter().map(|rows| figures(rows).count()).sum();
+    let lines = bars + 2 * groups.len() + 3;
     let height = i32::try_from(lines)? * LINE;
     let area =
         SVGBackend::new(path, (WIDTH.unsigned_abs(), height.unsigned_abs())).into_drawing_area();
@@ -33,6 +34,11 @@ pub(super) fn draw(suite: &str, rows: &[Row], path: &Path) -> Result<()> {
 fn group(rows: &[Row]) -> Vec<&[Row]> {
     let key = |row: &Row| (row.case.clone(), row.direction, row.size, row.metric);
     rows.chunk_by(|a, b| key(a) == key(b)).collect()
+}
+
+/// A figure with several ratios is several rows, and one bar.
+fn figures(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    rows.chunk_by(|a, b| (&a.subject, a.threads) == (&b.subject, b.threads))
 }
 
 fn draw_groups(
@@ -61,9 +67,7 @@ fn draw_groups(
         text(title, (10, y), 14)?;
         y += LINE;
         let most = rows.iter().map(|row| row.value).fold(f64::MIN_POSITIVE, f64::max);
-        // A figure with several ratios is several rows, and one bar.
-        let figures = rows.chunk_by(|a, b| (&a.subject, a.threads) == (&b.subject, b.threads));
-        for (same, colour) in figures.zip(COLOURS.iter().cycle()) {
+        for (same, colour) in figures(rows).zip(COLOURS.iter().cycle()) {
             let row = &same[0];
             let threads =
                 if row.threads > 1 { format!(", {} threads", row.threads) } else { String::new() };
@@ -76,7 +80,7 @@ fn draw_groups(
             let ratios = same
                 .iter()
                 .filter_map(|row| Some((row.ratio?, row.ratio_to.as_ref()?)))
-                .map(|(ratio, to)| format!(" ({ratio:.2} of {to})"))
+                .map(|(ratio, to)| format!(" ({ratio:.2}x the speed of {to})"))
                 .collect::<Vec<_>>()
                 .concat();
             text(format!("{}{ratios}", figure(row.value)), (LEFT + length + 6, y), 12)?;

@@ -13,6 +13,9 @@ use crate::kms::cache::{CachedKey, open_id, seal_id};
 use crate::kms::{Kms, Request, Response, unexpected_response};
 use crate::stream::MessageKeyDeriver;
 
+/// The most that a KMS key encrypts itself, in bytes.
+const MAX_SMALL_LEN: usize = 4096;
+
 impl<K: Kms> Client<K> {
     /// A data key for sealing: cached, or made and wrapped by every key of the keyring.
     /// `canonical` is the context's canonical form.
@@ -228,6 +231,9 @@ impl<K: Kms> Client<K> {
         plaintext: SecretBytes,
         context: &EncryptionContext,
     ) -> Result<Vec<u8>> {
+        if plaintext.len() > MAX_SMALL_LEN {
+            return Err(Error::limit("a KMS key encrypts at most 4096 bytes itself"));
+        }
         let request = Request::Encrypt { key: key.clone(), plaintext, context: context.clone() };
         match self.kms.call(&request).await? {
             Response::Ciphertext { ciphertext, .. } => Ok(ciphertext),

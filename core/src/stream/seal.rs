@@ -169,7 +169,8 @@ impl Sealer {
         self.seal_full(full, out)?;
         if !rest.is_empty() {
             // The full capacity at once, so that no copy of plaintext is left behind by growth.
-            self.pending.reserve_exact(SEGMENT_LEN);
+            let held = self.pending.len();
+            self.pending.reserve_exact(SEGMENT_LEN - held);
             self.pending.extend_from_slice(rest);
         }
         Ok(written)

@@ -36,7 +36,7 @@ impl MessageKeyDeriver {
     ) -> (MessageKey, [u8; COMMITMENT_LEN]) {
         let mut okm = Zeroizing::new([0; KEY_LEN + NONCE_LEN + COMMITMENT_LEN]);
         self.0.expand(&[suite.label(), salt, stable], okm.as_mut_slice());
-        let mut key = Zeroizing::new([0; KEY_LEN]);
+        let mut key = Box::new(Zeroizing::new([0; KEY_LEN]));
         let mut base_nonce = [0; NONCE_LEN];
         let mut commitment = [0; COMMITMENT_LEN];
         key.copy_from_slice(&okm[..KEY_LEN]);
@@ -96,7 +96,8 @@ impl SegmentIndex {
 /// drop.
 pub struct MessageKey {
     suite: Suite,
-    key: Zeroizing<[u8; KEY_LEN]>,
+    // On the heap, so that moving a machine leaves no copy behind.
+    key: Box<Zeroizing<[u8; KEY_LEN]>>,
     aead: AeadKey,
     base_nonce: [u8; NONCE_LEN],
 }

@@ -176,7 +176,9 @@ impl Call<'_> {
             deletion_scheduled_by: None,
         };
         self.trail.resource(self.realm().key(id));
-        let bypass = request.bypass_policy_lockout_safety_check == Some(true);
+        // The default policy leaves control with the account, whatever the caller's own role is.
+        let bypass =
+            request.bypass_policy_lockout_safety_check == Some(true) || request.policy.is_none();
         let policy = match &request.policy {
             Some(policy) => policy.clone(),
             None => {

@@ -82,6 +82,12 @@ impl SqliteStore {
         Ok(SqliteStore(Mutex::new(connection)))
     }
 
+    /// Limits the size of the file, in pages of 4096 bytes; beyond it the store is `Full`.
+    pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        let pragma = format!("PRAGMA max_page_count = {pages}");
+        self.lock().batch_execute(&pragma).map_err(fault)
+    }
+
     /// A transaction that panicked was rolled back, see [`run`]; the connection stays usable.
     fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

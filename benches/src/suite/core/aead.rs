@@ -11,6 +11,7 @@ use std::hint::black_box;
 use anyhow::{Result, anyhow};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use keyfold::crypto::aead::{AeadAlgorithm, AeadKey, NONCE_LEN, TAG_LEN};
+use keyfold::stream::SEALED_SEGMENT_LEN;
 use keyfold::{Demands, Sealer, Suite, SystemRng, Threads, Unlocked};
 
 use super::Comparison;
@@ -96,6 +97,18 @@ pub(super) fn encrypt(size: usize, effort: Effort) -> Result<Vec<Row>> {
         subjects.push(Subject::new(name, move || seal(&one)).compared_with(&[REFERENCE, below]));
         subjects.push(Subject::new(name, move || again(&two)).threads(2).compared_with(&[name]));
     }
+    let (header, key) = envelope(Suite::Aes256Gcm)?;
+    let in_place = move || {
+        let mut out = out.borrow_mut();
+        let mut sealer = Sealer::new(&header, &key, &SystemRng).expect("randomness");
+        let prefix = sealer.update_into(&[], &mut out).expect("the buffer is long enough");
+        let (slots, last) = out[prefix..].split_at_mut(size / SEGMENT * SEALED_SEGMENT_LEN);
+        sealer.update_in_place(slots).expect("these are full segments");
+        sealer.finish_into(last).expect("the buffer is long enough");
+        black_box(&mut *out);
+    };
+    let names = [REFERENCE_IN_PLACE, CHOSEN_IN_PLACE];
+    subjects.push(Subject::new("Sealer 0x0001, in place", in_place).compared_with(&names));
     let comparison = Comparison { case: "stream", direction: "encrypt", size };
     Ok(comparison.throughput(&mut subjects, effort))
 }

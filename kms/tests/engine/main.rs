@@ -1,0 +1,16 @@
+//! The engine through its public interface.
+
+mod audit;
+mod authorization;
+mod crypto;
+mod durability;
+mod embedded;
+mod grants;
+mod lists;
+mod names;
+mod policies;
+mod roots;
+mod rotation;
+mod shapes;
+mod states;
+mod world;
