@@ -188,7 +188,12 @@ pub(crate) fn slot_error(error: SlotError) -> Error {
 /// Adds what to do about it.
 fn explain(database: &Path, error: OpenError) -> Error {
     let missing = matches!(error, OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)));
+    let exists = matches!(error, OpenError::Exists);
     let error = Error::from(error);
+    if exists {
+        let detail = format!("there is a KMS at {} already", database.display());
+        return Error::new(error.code(), detail);
+    }
     if missing {
         let detail = format!("there is no KMS at {}: keyfold init makes one", database.display());
         return Error::new(error.code(), detail).with_retry(keyfold::Retry::AfterChange);

@@ -53,6 +53,7 @@ fn check(name: &str) {
     let actual = replay(&text, folder.path());
     Assert::new()
         .action_env("SNAPSHOTS")
+        .normalize_paths(false)
         .redact_with(redactions())
         .eq(actual, Data::read_from(&file, None));
 }

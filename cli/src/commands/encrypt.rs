@@ -134,7 +134,7 @@ fn encrypt(
     let sealer = sealer.with_threads(&args.threads.start(len)?);
     header.as_mut().unwrap_or(&mut body).write_all(sealer.header())?;
 
-    let progress = Progress::new(session.console, len);
+    let progress = Progress::beside(&body, session.console, len);
     let (plaintext_length, pending) = pump::seal(sealer, &mut input, &mut body, &progress)?;
     if let (Some(pending), Some(signer)) = (pending, signer) {
         body.write_all(&block_on(client.sign_pending(pending, signer))?)?;
@@ -150,12 +150,7 @@ fn encrypt(
         plaintext_length,
     };
     let silent = body.is_stdout() || header.as_ref().is_some_and(Output::is_stdout);
-    // Both on disk before either appears.
-    let (header, body) = (header.map(Output::sync).transpose()?, body.sync()?);
-    if let Some(header) = header {
-        header.publish()?;
-    }
-    body.publish()?;
+    Output::commit_all(header.into_iter().chain([body]))?;
     if silent {
         return Ok(());
     }
