@@ -107,21 +107,6 @@ impl Home {
         Ok(folder)
     }
 
-    /// A slot whose secret is in a file; the file is made where there is none.
-    pub(crate) fn file_slot(&self, path: &Path) -> Result<NewSlot> {
-        let exists = match fs::symlink_metadata(path) {
-            Ok(_) => true,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(fault::io("read", path, error)),
-        };
-        let sealer = if exists {
-            FileSealer::new(path)
-        } else {
-            FileSealer::create(path, &SystemRng).map_err(slot_error)?
-        };
-        Ok(("file".to_owned(), Box::new(sealer)))
-    }
-
     /// A slot that a passphrase opens.
     pub(crate) fn passphrase_slot(&self) -> Result<NewSlot> {
         let passphrase = match self.given_passphrase()? {
@@ -145,6 +130,21 @@ impl Home {
             Err(_) => Err(fault::invalid(format!("{PASSPHRASE} is not text in UTF-8"))),
         }
     }
+}
+
+/// A slot whose secret is in a file; the file is made where there is none.
+pub(crate) fn file_slot(path: &Path) -> Result<NewSlot> {
+    let exists = match fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(fault::io("read", path, error)),
+    };
+    let sealer = if exists {
+        FileSealer::new(path)
+    } else {
+        FileSealer::create(path, &SystemRng).map_err(slot_error)?
+    };
+    Ok(("file".to_owned(), Box::new(sealer)))
 }
 
 /// A slot whose secret is in an environment variable.

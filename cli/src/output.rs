@@ -122,10 +122,8 @@ impl Output {
         interrupt::watch();
         let mut builder = tempfile::Builder::new();
         builder.prefix(".keyfold-").suffix(".part");
-        let permissions = permissions(options);
-        if let Some(permissions) = permissions {
-            builder.permissions(permissions);
-        }
+        #[cfg(unix)]
+        builder.permissions(permissions(options));
         let made = builder.tempfile_in(folder(&path));
         // Without the name that was tried, which says nothing.
         let part = made.map_err(|error| fault::io("create", &path, error.kind().into()))?;
@@ -294,7 +292,7 @@ fn sync_folder(folder: &Path) {
 }
 
 #[cfg(unix)]
-fn permissions(options: Options<'_>) -> Option<fs::Permissions> {
+fn permissions(options: Options<'_>) -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
     // Limited further by the umask, as for every new file.
     let mode = match options.like {
@@ -302,12 +300,7 @@ fn permissions(options: Options<'_>) -> Option<fs::Permissions> {
         Some(input) => input.permissions().mode() & 0o666,
         None => 0o666,
     };
-    Some(fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn permissions(_: Options<'_>) -> Option<fs::Permissions> {
-    None
+    fs::Permissions::from_mode(mode)
 }
 
 #[cfg(unix)]

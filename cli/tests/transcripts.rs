@@ -105,7 +105,8 @@ fn run(line: &str, folder: &Path) -> String {
         text.push('\n');
     }
     if !output.status.success() {
-        text.push_str(&format!("? {}\n", output.status.code().expect("an exit code")));
+        let code = output.status.code().expect("an exit code");
+        text = format!("{text}? {code}\n");
     }
     text
 }

@@ -1,7 +1,7 @@
 //! `keyfold encrypt`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use keyfold::sign::{MAX_ENCODED_KEY_LEN, SigningKey};
@@ -87,7 +87,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     for key in keys {
         keyring = keyring.also_wrap_with(key);
     }
-    let local = args.sign_with_file.as_ref().map(signing_key).transpose()?;
+    let local = args.sign_with_file.as_deref().map(signing_key).transpose()?;
     let signer = match (&local, &args.sign_with) {
         (Some(key), _) => Some(Signer::Local(key)),
         (None, Some(key)) => Some(Signer::Kms(key.clone())),
@@ -158,7 +158,7 @@ fn encrypt(
     session.console.answer(&report, text)
 }
 
-fn signing_key(path: &PathBuf) -> Result<SigningKey> {
+fn signing_key(path: &Path) -> Result<SigningKey> {
     let input = Input::open(path)?;
     let pem = input.read_all(MAX_ENCODED_KEY_LEN, "a private key")?;
     let text = std::str::from_utf8(&pem);

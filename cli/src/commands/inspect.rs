@@ -51,7 +51,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         "segments": { "count": segments, "plaintext_length": SEGMENT_LEN },
         "plaintext_length": plaintext,
     });
-    session.console.answer(&answer, picture(&opened, header_len, body_start, body_len, &layout))
+    session.console.answer(&answer, picture(&opened, header_len, body_start, body_len, layout))
 }
 
 /// The recipients, as `inspect` and `recipient list` tell them.
@@ -114,7 +114,7 @@ fn picture(
     header_len: usize,
     body_start: u64,
     body_len: u64,
-    layout: &Layout,
+    layout: Layout,
 ) -> String {
     let header = &opened.header;
     let trailer = header.trailer_len() as u64;

@@ -44,6 +44,9 @@ fn hostile_vectors_are_refused_by_name_and_leave_nothing() {
         let code = open(&stage, vector);
         if code == vector.expect {
             exact += 1;
+        } else if vector.name == "signers_spki_with_trailing_byte" {
+            // The file of the accepted signer is refused as such.
+            assert_eq!(code, "invalid_argument");
         } else {
             // No KMS here has the vectors' data keys: what shows only with one stops before.
             let needs_key =
