@@ -295,10 +295,11 @@ impl From<KmsError> for Error {
             | K::InvalidState
             | K::InvalidKeyUsage
             | K::UnsupportedOperation
-            | K::InvalidArn => ErrorCode::KmsKeyUnavailable,
-            K::InvalidCiphertext | K::IncorrectKey | K::DecryptionFailure => {
-                ErrorCode::AuthenticationFailed
-            }
+            | K::InvalidArn
+            // A secret's KMS key that is disabled, pending deletion or gone.
+            | K::DecryptionFailure
+            | K::EncryptionFailure => ErrorCode::KmsKeyUnavailable,
+            K::InvalidCiphertext | K::IncorrectKey => ErrorCode::AuthenticationFailed,
             K::InvalidSignature => ErrorCode::SignatureInvalid,
             K::Throttling => ErrorCode::KmsThrottled,
             K::LimitExceeded => ErrorCode::LimitExceeded,
@@ -306,11 +307,9 @@ impl From<KmsError> for Error {
             K::ResourceExists | K::AlreadyExists | K::Conflict | K::PreconditionNotMet => {
                 ErrorCode::VersionConflict
             }
-            K::Internal
-            | K::InternalService
-            | K::KeyUnavailable
-            | K::DependencyTimeout
-            | K::EncryptionFailure => ErrorCode::KmsUnavailable,
+            K::Internal | K::InternalService | K::KeyUnavailable | K::DependencyTimeout => {
+                ErrorCode::KmsUnavailable
+            }
             _ => ErrorCode::InvalidArgument,
         };
         // One opaque text for what was decided with a key.

@@ -27,3 +27,12 @@ pub use embedded::EmbeddedKms;
 pub use engine::{Caller, Engine};
 pub use error::{KmsError, KmsErrorCode};
 pub use root::{EngineOptions, OpenError};
+
+/// Entry points for fuzzing what reads stored bytes; no part of the interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Decodes any bytes as every kind of row.
+    pub fn rows(bytes: &[u8]) {
+        crate::rows::decode_as_each(bytes);
+    }
+}

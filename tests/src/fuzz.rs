@@ -4,16 +4,26 @@
 //! (`tests/fuzz_replay/`). A body takes any bytes; it panics where a promise is broken.
 #![allow(clippy::missing_panics_doc)]
 
+mod blob;
 mod context;
 mod header;
 mod opener;
+mod sqlite_row;
 
+pub use blob::blob;
 pub use context::context;
 pub use header::header;
 pub use opener::opener;
+pub use sqlite_row::sqlite_row;
 
 /// A target: its name, which is also its corpus folder, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 3] = [("context", context), ("header", header), ("opener", opener)];
+pub const TARGETS: [Target; 5] = [
+    ("blob", blob),
+    ("context", context),
+    ("header", header),
+    ("opener", opener),
+    ("sqlite_row", sqlite_row),
+];

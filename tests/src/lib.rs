@@ -1,5 +1,6 @@
 //! What the conformance tests share: the vectors and the tools beside them.
 
+pub mod crash;
 pub mod fuzz;
 pub mod hex;
 pub mod kms;

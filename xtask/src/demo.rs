@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -21,6 +22,10 @@ pub(crate) struct Args {
     #[arg(long)]
     keep: bool,
 }
+
+/// Exit codes of `keyfold` (docs/cli.md).
+const WRONG_CONTEXT: i32 = 5;
+const WRONG_SIGNATURE: i32 = 6;
 
 /// Size of the file that is made when none is given.
 const MADE_LEN: u64 = 32 << 20;
@@ -42,8 +47,8 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<()> {
         ensure!(about.is_file() && about.len() > 0, "{} has nothing in it", file.display());
         file
     } else {
-        make_file(&folder.path().join("report.pdf"))?;
-        PathBuf::from("report.pdf")
+        make_file(&folder.path().join("report.txt"))?;
+        PathBuf::from("report.txt")
     };
     let told = tell(&mut stage, &file);
     if args.keep {
@@ -85,8 +90,12 @@ fn envelope(stage: &mut Stage, file: &Path) -> Result<PathBuf> {
     chapter("A file, encrypted here under a data key that the KMS made");
     let mut command = stage.keyfold("encrypt --key alias/docs --context tenant=acme");
     command.arg(file).arg("-o").arg(&sealed);
+    let begun = Instant::now();
     stage.run(command)?;
-    println!("  {len} bytes of {}", file.display());
+    println!(
+        "  {len} bytes in {:.2} s, the start of the program included",
+        begun.elapsed().as_secs_f64()
+    );
 
     chapter("What anyone may see of it, without a key");
     let mut command = stage.keyfold("inspect");
@@ -102,7 +111,7 @@ fn envelope(stage: &mut Stage, file: &Path) -> Result<PathBuf> {
 
     let mut command = stage.keyfold("decrypt --context tenant=globex");
     command.arg(&sealed).args(["-o", "stolen"]);
-    stage.refused(command)?;
+    stage.refused(command, WRONG_CONTEXT)?;
     stage.check("another tenant's context leaves no file", !stage.path("stolen").exists())?;
     Ok(sealed)
 }
@@ -145,7 +154,10 @@ fn signature(stage: &mut Stage, file: &Path) -> Result<()> {
 
     chapter("The same, with one byte of the file changed");
     change_one_byte(&stage.path(file), &stage.path("forged"))?;
-    stage.refused(stage.keyfold("verify --public-key release.pem --signature report.sig forged"))
+    stage.refused(
+        stage.keyfold("verify --public-key release.pem --signature report.sig forged"),
+        WRONG_SIGNATURE,
+    )
 }
 
 fn secrets(stage: &mut Stage) -> Result<()> {
@@ -161,7 +173,13 @@ fn secrets(stage: &mut Stage) -> Result<()> {
 
     stage.run_with_input(stage.keyfold("secret put db/password"), Path::new("password.txt"))?;
     let kept = stage.output(stage.keyfold("secret get db/password"))?;
-    stage.check("the safe gave it back", kept.trim_ascii_end() == password.as_bytes())
+    stage.check("the safe gave it back", kept == password.as_bytes())?;
+
+    fs::write(stage.path("others.json"), r#"{"mail/smtp": "hunter2", "vpn/office": "swordfish"}"#)?;
+    stage.run(stage.keyfold("secret import --json-file others.json"))?;
+    stage.run(stage.keyfold("secret list"))?;
+    let imported = stage.output(stage.keyfold("secret get vpn/office"))?;
+    stage.check("an imported secret is read by its name", imported == b"swordfish")
 }
 
 /// The bytes that `decrypt --range` is asked for: 4096 of them where the file is long enough.

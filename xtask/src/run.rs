@@ -1,5 +1,6 @@
 //! Where things are, and how a command is run so that a reader can repeat it.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,12 @@ pub(crate) fn line(command: &Command) -> String {
 /// One word, quoted for a shell where it must be.
 pub(crate) fn quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
-    shlex::try_quote(&word).map_or_else(|_| word.clone().into_owned(), std::borrow::Cow::into_owned)
+    // `name=value` needs no quotes behind a command, though in front of one it would.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into_owned();
+    }
+    shlex::try_quote(&word).map_or_else(|_| word.to_string(), Cow::into_owned)
 }
 
 /// The first program of these names on the search path.

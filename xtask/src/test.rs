@@ -113,7 +113,7 @@ impl Step {
             Step::Docs => run(cargo("doc --workspace --all-features --no-deps --lib")
                 .env("RUSTDOCFLAGS", "-D warnings")),
             // The benchmarks are programs to run, not to test: clippy has compiled them.
-            Step::Unit => run(cargo("test --workspace --all-features").args([
+            Step::Unit => run(cargo("test --workspace --all-features --no-fail-fast").args([
                 "--exclude",
                 CONFORMANCE,
                 "--exclude",

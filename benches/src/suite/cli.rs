@@ -16,7 +16,8 @@ const LOOP: &str = "plain loop, aws-lc-rs";
 /// One direction: what each program reads and the command that reads it.
 struct Case {
     direction: &'static str,
-    commands: [(&'static str, Command); 2],
+    /// Who, on how many threads, and the command.
+    commands: [(&'static str, usize, Command); 3],
 }
 
 pub(crate) fn measure(keyfold: &Path, quick: bool) -> Result<Vec<Row>> {
@@ -54,15 +55,17 @@ pub(crate) fn measure(keyfold: &Path, quick: bool) -> Result<Vec<Row>> {
         Case {
             direction: "encrypt",
             commands: [
-                (LOOP, plain_loop(&[], &plain, &out)),
-                ("keyfold", keyfold("encrypt --key alias/bench", &plain, &out)),
+                (LOOP, 1, plain_loop(&[], &plain, &out)),
+                ("keyfold", 1, keyfold("encrypt --threads 1 --key alias/bench", &plain, &out)),
+                ("keyfold", 2, keyfold("encrypt --threads 2 --key alias/bench", &plain, &out)),
             ],
         },
         Case {
             direction: "decrypt",
             commands: [
-                (LOOP, plain_loop(&["--decrypt"], &looped, &out)),
-                ("keyfold", keyfold("decrypt", &sealed, &out)),
+                (LOOP, 1, plain_loop(&["--decrypt"], &looped, &out)),
+                ("keyfold", 1, keyfold("decrypt --threads 1", &sealed, &out)),
+                ("keyfold", 2, keyfold("decrypt --threads 2", &sealed, &out)),
             ],
         },
     ] {
@@ -74,9 +77,9 @@ pub(crate) fn measure(keyfold: &Path, quick: bool) -> Result<Vec<Row>> {
 }
 
 fn in_turns(case: &mut Case, size: u64, rounds: usize, out: &Path) -> Result<Vec<Row>> {
-    let mut costs: [Vec<Cost>; 2] = Default::default();
+    let mut costs: [Vec<Cost>; 3] = Default::default();
     for _ in 0..rounds {
-        for ((_, command), costs) in case.commands.iter().zip(&mut costs) {
+        for ((_, _, command), costs) in case.commands.iter().zip(&mut costs) {
             if out.exists() {
                 fs::remove_file(out)?;
             }
@@ -89,11 +92,11 @@ fn in_turns(case: &mut Case, size: u64, rounds: usize, out: &Path) -> Result<Vec
     // Exact below 2^53 bytes.
     #[allow(clippy::cast_precision_loss)]
     let (mega, mebi) = (size as f64 / 1e6, |bytes: u64| bytes as f64 / f64::from(1 << 20));
-    let row = |subject: &str, metric, value, unit, ratio: Option<f64>| Row {
+    let row = |who: usize, metric, value, unit, ratio: Option<f64>| Row {
         case: "file".to_owned(),
-        subject: subject.to_owned(),
+        subject: case.commands[who].0.to_owned(),
         size,
-        threads: 1,
+        threads: case.commands[who].1,
         direction: case.direction,
         metric,
         value,
@@ -102,14 +105,14 @@ fn in_turns(case: &mut Case, size: u64, rounds: usize, out: &Path) -> Result<Vec
         ratio_to: ratio.map(|_| LOOP.to_owned()),
     };
     let mut rows = Vec::new();
-    for ((name, _), own) in case.commands.iter().zip(seconds) {
-        let ratio = (*name != LOOP).then_some(seconds[0] / own);
-        rows.push(row(name, "throughput", mega / own, "MB/s", ratio));
+    for (who, own) in seconds.into_iter().enumerate() {
+        let ratio = (who > 0).then_some(seconds[0] / own);
+        rows.push(row(who, "throughput", mega / own, "MB/s", ratio));
     }
-    for ((name, _), costs) in case.commands.iter().zip(&costs) {
+    for (who, costs) in costs.iter().enumerate() {
         // The most of all runs: a limit holds for each.
         let peak = costs.iter().map(|cost| cost.peak_memory).max().unwrap_or_default();
-        rows.push(row(name, "peak memory", mebi(peak), "MiB", None));
+        rows.push(row(who, "peak memory", mebi(peak), "MiB", None));
     }
     Ok(rows)
 }

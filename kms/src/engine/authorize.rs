@@ -114,12 +114,15 @@ impl Caller {
     }
 }
 
+/// Whether a grant's constraints hold for a request.
+pub(crate) type Fits<'a> = &'a dyn Fn(&GrantRow) -> bool;
+
 /// A question of authorisation about one key.
 pub(crate) struct Ask<'a> {
     /// The action, such as `kms:Encrypt`.
     pub action: &'static str,
     /// The operation by which a grant could allow it, and whether a grant fits further.
-    pub grant: Option<(GrantOperation, &'a dyn Fn(&GrantRow) -> bool)>,
+    pub grant: Option<(GrantOperation, Fits<'a>)>,
     /// What conditions of the policy are tested against, beyond what the key itself tells.
     pub conditions: Conditions,
 }
@@ -131,11 +134,7 @@ impl<'a> Ask<'a> {
     }
 
     /// A question that a grant can answer too.
-    pub(crate) fn grant(
-        action: &'static str,
-        operation: GrantOperation,
-        fits: &'a dyn Fn(&GrantRow) -> bool,
-    ) -> Self {
+    pub(crate) fn grant(action: &'static str, operation: GrantOperation, fits: Fits<'a>) -> Self {
         Ask { action, grant: Some((operation, fits)), conditions: Conditions::new() }
     }
 

@@ -20,8 +20,10 @@ const MAX_AGE: i64 = 300 * Timestamp::SECOND;
 
 /// Unwrapped material of one version of one key.
 pub(crate) struct Material {
+    /// The key.
     pub(super) key_id: Uuid,
-    pub(super) material_id: String,
+    /// The material id of the version.
+    pub(super) id: String,
     pub(super) secret: Secret,
 }
 
@@ -45,7 +47,7 @@ impl Cache {
         self.0.retain(|(since, _)| *since <= now && now < since.plus(MAX_AGE));
         self.0
             .iter()
-            .find(|(_, entry)| entry.key_id == key_id && entry.material_id == material_id)
+            .find(|(_, entry)| entry.key_id == key_id && entry.id == material_id)
             .map(|(_, entry)| Arc::clone(entry))
     }
 
@@ -69,7 +71,7 @@ mod tests {
     fn material(id: u8) -> Arc<Material> {
         Arc::new(Material {
             key_id: Uuid::from_bytes([id; 16]),
-            material_id: format!("{id}"),
+            id: format!("{id}"),
             secret: Secret::Symmetric(Zeroizing::new([id; KEY_LEN])),
         })
     }

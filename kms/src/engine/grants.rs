@@ -195,6 +195,30 @@ impl Call<'_> {
         }
     }
 
+    /// Stores a new grant and everything that leads to it; answers its id.
+    fn store_grant(
+        &mut self,
+        key: &mut KeyRow,
+        grant: &GrantRow,
+        name_key: Option<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        let mut id = vec![0; ID_LEN];
+        self.rng().fill(&mut id)?;
+        rows::put(self.txn, &Self::grant_key(key.id, &id), grant)?;
+        let grantee = Self::grantee_key(key.id, &grant.grantee.hash(), &id);
+        self.txn.put(Table::GrantsByGrantee, &grantee, b"")?;
+        if let Some(retiring) = &grant.retiring {
+            let retiring = Self::retiring_key(key.id, &retiring.hash(), &id);
+            self.txn.put(Table::GrantsByRetiring, &retiring, b"")?;
+        }
+        if let Some(name_key) = name_key {
+            self.txn.put(Table::GrantsByName, &name_key, &id)?;
+        }
+        key.grants += 1;
+        self.store_key(key)?;
+        Ok(id)
+    }
+
     /// Removes a grant and everything that leads to it. The caller stores the key's row.
     pub(crate) fn remove_grant(
         &mut self,
@@ -415,23 +439,7 @@ impl Operation for CreateGrantRequest {
         }
         let id = match existing {
             Some(id) => id,
-            None => {
-                let mut id = vec![0; ID_LEN];
-                call.rng().fill(&mut id)?;
-                rows::put(call.txn, &Call::grant_key(key.id, &id), &grant)?;
-                let grantee = Call::grantee_key(key.id, &grant.grantee.hash(), &id);
-                call.txn.put(Table::GrantsByGrantee, &grantee, b"")?;
-                if let Some(retiring) = &grant.retiring {
-                    let retiring = Call::retiring_key(key.id, &retiring.hash(), &id);
-                    call.txn.put(Table::GrantsByRetiring, &retiring, b"")?;
-                }
-                if let Some(name_key) = name_key {
-                    call.txn.put(Table::GrantsByName, &name_key, &id)?;
-                }
-                key.grants += 1;
-                call.store_key(&key)?;
-                id
-            }
+            None => call.store_grant(&mut key, &grant, name_key)?,
         };
         call.trail.grant_id = Some(hex(&id));
         let grant_token = call.make_token(key.id, &id)?;

@@ -179,13 +179,8 @@ impl Call<'_> {
         // The default policy leaves control with the account, whatever the caller's own role is.
         let bypass =
             request.bypass_policy_lockout_safety_check == Some(true) || request.policy.is_none();
-        let policy = match &request.policy {
-            Some(policy) => policy.clone(),
-            None => {
-                let realm = self.realm();
-                Policy::default_document(&realm.partition, &realm.account)
-            }
-        };
+        let default = || Policy::default_document(&self.realm().partition, &self.realm().account);
+        let policy = request.policy.clone().unwrap_or_else(default);
         self.store_policy(id, &policy, bypass)?;
         let material = match self.prepared.take() {
             Some(material) => material,

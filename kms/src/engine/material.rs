@@ -88,7 +88,7 @@ impl Call<'_> {
             None => self.unwrap_material(key, version, material_id)?,
         };
         // Encrypting under the wrong key loses data for good: ask the entry itself whose it is.
-        if material.key_id != key.id || material.material_id != material_id {
+        if material.key_id != key.id || material.id != material_id {
             return Err(KmsError::internal("the cache answered with material of another key"));
         }
         self.trail.material_id = Some(material_id.to_owned());
@@ -124,8 +124,7 @@ impl Call<'_> {
                 Secret::Pair(Box::new(pair))
             }
         };
-        let material =
-            Arc::new(Material { key_id: key.id, material_id: material_id.to_owned(), secret });
+        let material = Arc::new(Material { key_id: key.id, id: material_id.to_owned(), secret });
         self.cache().put(Arc::clone(&material), self.now);
         Ok(material)
     }

@@ -104,37 +104,21 @@ impl Call<'_> {
         Ok(parse_key_id(name).map_or(Name::Nothing, Name::Key))
     }
 
-    /// Says that there is no such key; the owner's people learn of one that was deleted.
+    /// Says that there is no such key; people of the account learn of one that was deleted.
     pub(crate) fn absent(&mut self, name: &str) -> KmsError {
-        let id = match self.parse_name(name, Names::Keys) {
-            Ok(Name::Key(id)) => id,
-            _ => {
-                let kind = if name.contains("alias/") { "Alias" } else { "Key" };
-                let arn = if name.starts_with("arn:") {
-                    name.to_owned()
-                } else if kind == "Alias" {
-                    self.realm().alias(name)
-                } else {
-                    return KmsError::new(
-                        KmsErrorCode::NotFound,
-                        format!("Invalid keyId '{name}'"),
-                    );
-                };
-                return KmsError::new(
-                    KmsErrorCode::NotFound,
-                    format!("{kind} {arn} is not found."),
-                );
-            }
+        let not_found = |message: String| KmsError::new(KmsErrorCode::NotFound, message);
+        let Ok(Name::Key(id)) = self.parse_name(name, Names::Keys) else {
+            let name = name.escape_debug();
+            return not_found(format!("'{name}' does not name a key or alias that exists here"));
         };
         let arn = self.realm().key(id);
-        let message = match rows::get::<TombstoneRow>(self.txn, id.as_bytes()) {
-            Err(error) => return error,
+        match rows::get::<TombstoneRow>(self.txn, id.as_bytes()) {
+            Err(error) => error,
             Ok(Some(row)) if self.caller.account() == self.realm().account => {
-                format!("Key '{arn}' was deleted on {}.", row.deleted)
+                not_found(format!("Key '{arn}' was deleted on {}.", row.deleted))
             }
-            Ok(_) => format!("Key '{arn}' does not exist"),
-        };
-        KmsError::new(KmsErrorCode::NotFound, message)
+            Ok(_) => not_found(format!("Key '{arn}' does not exist")),
+        }
     }
 
     /// Allows a key that is `Enabled`.

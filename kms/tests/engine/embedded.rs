@@ -215,7 +215,7 @@ fn errors_take_the_codes_of_the_core() {
 }
 
 #[test]
-fn secrets_are_put_and_read() {
+fn secrets_have_versions_and_stages_and_need_their_key() {
     let (kms, key, _) = fixture();
     let put = |name: &str, value: &[u8], key: Option<&str>| -> Result<String, Error> {
         let request = Request::PutSecret {
@@ -248,7 +248,7 @@ fn secrets_are_put_and_read() {
     assert_eq!(get("db/password", Some(&first), None).expect("by id"), one);
     assert_eq!(get("db/password", None, Some("AWSPREVIOUS")).expect("by stage"), one);
     assert_eq!(code(get("db/password", None, Some("mine"))), ErrorCode::SecretNotFound);
-    assert!(put("db/password", &[0; 65_537], None).is_err());
+    assert!(put("db/password", &vec![0; 65_537], None).is_err());
     let foreign = Request::PutSecret {
         name: "x".into(),
         value: SecretBytes::from(b"v".as_slice()),

@@ -40,6 +40,10 @@ impl Stage {
             .args(words.split_ascii_whitespace())
             .current_dir(&self.folder)
             .env("KEYFOLD_HOME", self.path("store"))
+            // The caller's own store is none of the demo's business.
+            .env_remove("KEYFOLD_ROOT_FILE")
+            .env_remove("KEYFOLD_PASSPHRASE_FILE")
+            .env_remove("KEYFOLD_PASSPHRASE")
             .stdin(Stdio::null());
         command
     }
@@ -76,13 +80,14 @@ impl Stage {
         Ok(output.stdout)
     }
 
-    /// Shows and runs a command that must fail.
-    pub(super) fn refused(&mut self, mut command: Command) -> Result<()> {
+    /// Shows and runs a command that must fail with this exit code (docs/cli.md).
+    pub(super) fn refused(&mut self, mut command: Command, code: i32) -> Result<()> {
         self.announce(&command, "");
         let status = command.status().with_context(|| line(&command))?;
-        // No code means a signal: a crash is not a refusal.
-        let Some(code) = status.code() else { bail!("{status} from: {}", line(&command)) };
-        self.check(&format!("refused, exit code {code}"), code != 0)
+        if status.code() != Some(code) {
+            bail!("{status}, not {code}, from: {}", line(&command));
+        }
+        self.check(&format!("refused, exit code {code}"), true)
     }
 
     /// Counts a claim, or ends the demo with it.
