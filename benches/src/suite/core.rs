@@ -15,6 +15,7 @@ pub(crate) fn measure(quick: bool) -> Result<Vec<Row>> {
     for size in [1 << 20, 64 << 20] {
         rows.extend(aead::encrypt(size, effort)?);
         rows.extend(aead::decrypt(size, effort)?);
+        rows.extend(aead::in_place(size, effort)?);
     }
     rows.extend(message::messages(1 << 10, effort)?);
     rows.extend(signature::signatures(effort)?);

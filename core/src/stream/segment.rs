@@ -269,12 +269,17 @@ fn with_numbers<I>(
 /// Clones share their threads, so one value serves any number of sealers and openers.
 #[derive(Clone, Default)]
 pub struct Threads {
+    // The calling thread does its share, so the pool has one thread less than was asked for.
     #[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
-    pool: Option<std::sync::Arc<rayon::ThreadPool>>,
+    helpers: Option<std::sync::Arc<rayon::ThreadPool>>,
 }
 
+/// Fewer segments than this for each thread, 256 KiB, are done before another thread is awake.
+#[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
+const MIN_SHARE: usize = 16;
+
 impl Threads {
-    /// Starts `count` threads; with 1, or 0, nothing is started.
+    /// Processes segments on `count` threads: the calling one, and others that are started now.
     ///
     /// # Errors
     /// `io` where the system refuses to start threads.
@@ -283,15 +288,15 @@ impl Threads {
         if count < 2 {
             return Ok(Self::default());
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().map_err(|error| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count - 1).build();
+        let pool = pool.map_err(|error| {
             Error::new(crate::ErrorCode::Io, "the system refuses to start threads")
                 .with_source(error)
         })?;
-        Ok(Threads { pool: Some(std::sync::Arc::new(pool)) })
+        Ok(Threads { helpers: Some(std::sync::Arc::new(pool)) })
     }
 
     /// Runs every item and hands the results over in order, up to the first error.
-    #[cfg_attr(not(feature = "parallel"), allow(clippy::unused_self))]
     pub(super) fn run<I: Send, R: Send>(
         &self,
         items: impl Iterator<Item = I>,
@@ -299,19 +304,44 @@ impl Threads {
         mut done: impl FnMut(R),
     ) -> Result<()> {
         #[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
-        if let Some(pool) = &self.pool {
-            use rayon::prelude::*;
-            let items: Vec<I> = items.collect();
-            let results: Result<Vec<R>> = pool.install(|| {
-                // Eight segments, 128 KiB, are long enough to be worth handing over.
-                items.into_par_iter().with_min_len(8).map(run).collect()
-            });
-            results?.into_iter().for_each(done);
-            return Ok(());
+        if let Some(helpers) = &self.helpers {
+            return run_shared(helpers, items.collect(), run, done);
         }
         for item in items {
             done(run(item)?);
         }
         Ok(())
     }
+}
+
+/// Cuts the items in equal shares, one for this thread and one for each of the others.
+#[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
+fn run_shared<I: Send, R: Send>(
+    helpers: &rayon::ThreadPool,
+    mut items: Vec<I>,
+    run: fn(I) -> Result<R>,
+    done: impl FnMut(R),
+) -> Result<()> {
+    let run_all = |share: Vec<I>| share.into_iter().map(run).collect::<Result<Vec<R>>>();
+    let threads = helpers.current_num_threads() + 1;
+    let share = items.len().div_ceil(threads).max(MIN_SHARE);
+    let mut shares = Vec::new();
+    while items.len() > share {
+        shares.push(items.split_off(items.len() - share));
+    }
+    let mut others: Vec<Option<Result<Vec<R>>>> = shares.iter().map(|_| None).collect();
+    let mut own = Ok(Vec::new());
+    helpers.in_place_scope(|scope| {
+        for (share, slot) in shares.into_iter().zip(&mut others) {
+            scope.spawn(move |_| *slot = Some(run_all(share)));
+        }
+        own = run_all(items);
+    });
+    let mut results = own?;
+    // The last share was cut off first.
+    for other in others.into_iter().rev().flatten() {
+        results.extend(other?);
+    }
+    results.into_iter().for_each(done);
+    Ok(())
 }

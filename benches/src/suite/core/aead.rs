@@ -171,6 +171,62 @@ pub(super) fn decrypt(size: usize, effort: Effort) -> Result<Vec<Row>> {
     Ok(comparison.throughput(&mut subjects, effort))
 }
 
+/// Seals a message of this size where it is, and opens it again, which leaves the plaintext for
+/// the next time. In megabytes of plaintext a second, there and back counted once.
+pub(super) fn in_place(size: usize, effort: Effort) -> Result<Vec<Row>> {
+    const SLOT: usize = SEGMENT + TAG_LEN;
+    let slots = RefCell::new(vec![0x5A; size / SEGMENT * SLOT]);
+    let slots = &slots;
+    let reference = aws()?;
+    let chosen = &ciphers()[0].1;
+    let (header, key) = envelope(Suite::Aes256Gcm)?;
+    let demands = Demands::new(context());
+
+    let aws = || {
+        for (number, slot) in slots.borrow_mut().chunks_mut(SLOT).enumerate() {
+            let assumed = Nonce::assume_unique_for_key(nonce(number));
+            let (data, tag) = slot.split_at_mut(SEGMENT);
+            let made = reference.seal_in_place_separate_tag(assumed, Aad::empty(), data);
+            tag.copy_from_slice(made.expect("a segment is below the cipher's limit").as_ref());
+        }
+        for (number, slot) in slots.borrow_mut().chunks_mut(SLOT).enumerate() {
+            let assumed = Nonce::assume_unique_for_key(nonce(number));
+            let opened = reference.open_in_place(assumed, Aad::empty(), slot);
+            assert!(black_box(opened).is_ok(), "sealed with this key");
+        }
+    };
+    let bare = || {
+        for (number, slot) in slots.borrow_mut().chunks_mut(SLOT).enumerate() {
+            let (data, tag) = slot.split_at_mut(SEGMENT);
+            tag.copy_from_slice(&chosen.seal(&nonce(number), &[], data));
+        }
+        for (number, slot) in slots.borrow_mut().chunks_mut(SLOT).enumerate() {
+            let (data, tag) = slot.split_last_chunk_mut().expect("a slot has a tag");
+            chosen.open(&nonce(number), &[], data, tag).expect("sealed with this key");
+        }
+    };
+    let machines = || {
+        let mut slots = slots.borrow_mut();
+        let mut prefix = Vec::new();
+        let mut sealer = Sealer::new(&header, &key, &SystemRng).expect("randomness");
+        sealer.update(&[], &mut prefix).expect("the prefix");
+        sealer.update_in_place(&mut slots).expect("whole segments");
+        let unlocked = Unlocked::new(&header, key.clone(), &demands).expect("the right context");
+        let mut opener = unlocked.into_opener();
+        opener.update(&prefix, &mut Vec::new()).expect("the right key");
+        opener.update_in_place(&mut slots).expect("sealed with this key");
+        black_box(&mut *slots);
+    };
+    let mut subjects = vec![
+        Subject::new(REFERENCE_IN_PLACE, aws),
+        Subject::new(CHOSEN_IN_PLACE, bare).compared_with(&[REFERENCE_IN_PLACE]),
+        Subject::new("Sealer, then Opener", machines)
+            .compared_with(&[REFERENCE_IN_PLACE, CHOSEN_IN_PLACE]),
+    ];
+    let comparison = Comparison { case: "in place", direction: "both", size };
+    Ok(comparison.throughput(&mut subjects, effort))
+}
+
 /// The pieces of two buffers, numbered.
 fn pieces<'a>(
     out: &'a mut [u8],
