@@ -309,7 +309,7 @@ impl fmt::Display for AuditProblem {
 /// What [`crate::Engine::verify_audit`] found.
 ///
 /// ```
-/// # use keyfold_kms::types::{CreateKeyRequest};
+/// # use keyfold_kms::types::CreateKeyRequest;
 /// # use keyfold_kms::Engine;
 /// # let engine = Engine::in_memory()?;
 /// # let owner = engine.owner();

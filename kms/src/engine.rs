@@ -174,8 +174,8 @@ impl Engine {
         Caller::owner(&self.identity.realm)
     }
 
-    /// Performs an operation, in one transaction. Its audit record is durable before this returns, whatever the
-    /// outcome; that of a change commits together with the change.
+    /// Performs an operation, in one transaction. Its audit record is durable before this returns,
+    /// whatever the outcome; that of a change commits together with the change.
     ///
     /// ```
     /// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest};
@@ -258,7 +258,7 @@ impl Engine {
     /// be read is left out; [`Engine::verify_audit`] tells it.
     ///
     /// ```
-    /// # use keyfold_kms::types::{CreateKeyRequest};
+    /// # use keyfold_kms::types::CreateKeyRequest;
     /// # use keyfold_kms::Engine;
     /// # let engine = Engine::in_memory()?;
     /// # let owner = engine.owner();
@@ -280,7 +280,7 @@ impl Engine {
     /// Walks the audit chain and tells every record that is missing, altered or out of place.
     ///
     /// ```
-    /// # use keyfold_kms::types::{CreateKeyRequest};
+    /// # use keyfold_kms::types::CreateKeyRequest;
     /// # use keyfold_kms::Engine;
     /// # let engine = Engine::in_memory()?;
     /// # let owner = engine.owner();

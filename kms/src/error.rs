@@ -126,7 +126,7 @@ impl fmt::Display for KmsErrorCode {
 /// value, a token or key material.
 ///
 /// ```
-/// # use keyfold_kms::types::{DescribeKeyRequest};
+/// # use keyfold_kms::types::DescribeKeyRequest;
 /// # use keyfold_kms::Engine;
 /// # let engine = Engine::in_memory()?;
 /// # let owner = engine.owner();

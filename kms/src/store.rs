@@ -125,8 +125,8 @@ pub trait Txn {
     /// Stores a value, over one that is there.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`] inside [`Store::read`], [`StoreError::TooLong`] beyond [`MAX_KEY`] or
-    /// [`MAX_VALUE`].
+    /// [`StoreError::ReadOnly`] inside [`Store::read`], [`StoreError::TooLong`] beyond [`MAX_KEY`]
+    /// or [`MAX_VALUE`].
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
 
     /// Removes a record; one that is not there is no error.
@@ -244,7 +244,7 @@ fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
 /// Why a store does not do what it is asked.
 ///
 /// ```
-/// use keyfold_kms::store::{MAX_KEY, End, MemoryStore, Store, StoreError, Table};
+/// use keyfold_kms::store::{End, MAX_KEY, MemoryStore, Store, StoreError, Table};
 ///
 /// MemoryStore::new().write(&mut |txn| {
 ///     let refused = txn.put(Table::Config, &[0; MAX_KEY + 1], b"value");

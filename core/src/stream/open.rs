@@ -279,7 +279,8 @@ impl Unlocked {
 ///
 /// Every segment is authenticated before its plaintext comes out, but plaintext comes out before
 /// the end is known: until `finish` has succeeded, the message may still prove cut or wrongly
-/// signed (docs/spec/envelope.md, clause 8.2.2). Take [`Client::decrypt`](crate::Client::decrypt) where that is not acceptable.
+/// signed (docs/spec/envelope.md, clause 8.2.2). Take [`Client::decrypt`](crate::Client::decrypt)
+/// where that is not acceptable.
 ///
 /// ```
 /// # use keyfold::{DataKey, EncryptionContext, ErrorCode, Header};

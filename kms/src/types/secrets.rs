@@ -534,7 +534,7 @@ pub struct RestoreSecretResponse {
 /// Makes a random password.
 ///
 /// ```
-/// # use keyfold_kms::types::{GetRandomPasswordRequest};
+/// # use keyfold_kms::types::GetRandomPasswordRequest;
 /// # use keyfold_kms::Engine;
 /// # let engine = Engine::in_memory()?;
 /// # let owner = engine.owner();
