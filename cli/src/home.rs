@@ -107,21 +107,6 @@ impl Home {
         Ok(folder)
     }
 
-    /// A slot whose secret is in a file; the file is made where there is none.
-    pub(crate) fn file_slot(&self, path: &Path) -> Result<NewSlot> {
-        let exists = match fs::symlink_metadata(path) {
-            Ok(_) => true,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(fault::io("read", path, error)),
-        };
-        let sealer = if exists {
-            FileSealer::new(path)
-        } else {
-            FileSealer::create(path, &SystemRng).map_err(slot_error)?
-        };
-        Ok(("file".to_owned(), Box::new(sealer)))
-    }
-
     /// A slot that a passphrase opens.
     pub(crate) fn passphrase_slot(&self) -> Result<NewSlot> {
         let passphrase = match self.given_passphrase()? {
@@ -145,6 +130,21 @@ impl Home {
             Err(_) => Err(fault::invalid(format!("{PASSPHRASE} is not text in UTF-8"))),
         }
     }
+}
+
+/// A slot whose secret is in a file; the file is made where there is none.
+pub(crate) fn file_slot(path: &Path) -> Result<NewSlot> {
+    let exists = match fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(fault::io("read", path, error)),
+    };
+    let sealer = if exists {
+        FileSealer::new(path)
+    } else {
+        FileSealer::create(path, &SystemRng).map_err(slot_error)?
+    };
+    Ok(("file".to_owned(), Box::new(sealer)))
 }
 
 /// A slot whose secret is in an environment variable.
@@ -188,7 +188,12 @@ pub(crate) fn slot_error(error: SlotError) -> Error {
 /// Adds what to do about it.
 fn explain(database: &Path, error: OpenError) -> Error {
     let missing = matches!(error, OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)));
+    let exists = matches!(error, OpenError::Exists);
     let error = Error::from(error);
+    if exists {
+        let detail = format!("there is a KMS at {} already", database.display());
+        return Error::new(error.code(), detail);
+    }
     if missing {
         let detail = format!("there is no KMS at {}: keyfold init makes one", database.display());
         return Error::new(error.code(), detail).with_retry(keyfold::Retry::AfterChange);

@@ -57,8 +57,10 @@ fn unparsed(error: &clap::Error, json: bool) -> ExitCode {
     }
     if json {
         let text = error.render().to_string();
-        let detail = text.lines().next().unwrap_or_default();
-        let detail = detail.strip_prefix("error: ").unwrap_or(detail).to_owned();
+        // The first paragraph: what is wrong. Usage and hints are for people.
+        let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
+        let detail = lines.join(" ");
+        let detail = detail.strip_prefix("error: ").unwrap_or(&detail);
         Console { json }.error(&fault::invalid(detail));
     } else {
         let _ = error.print();

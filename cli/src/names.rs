@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 
+use keyfold::sign::SignatureAlgorithm;
 use keyfold::{EncryptionContext, KeyUri};
 
 use crate::fault::{self, Result};
@@ -12,9 +13,18 @@ use crate::fault::{self, Result};
 pub(crate) const SCHEME: &str = "keyfold";
 
 /// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI.
-pub(crate) fn key(name: &str) -> Result<KeyUri> {
+pub(crate) fn key(name: &str) -> Result<KeyUri, &'static str> {
     let whole = name.strip_prefix(SCHEME).is_some_and(|rest| rest.starts_with(':'));
-    if whole { name.parse() } else { format!("{SCHEME}:{name}").parse() }
+    let uri = if whole { name.parse() } else { format!("{SCHEME}:{name}").parse() };
+    uri.map_err(|_| "a key is named by its alias, id, ARN or key URI, in printable ASCII")
+}
+
+/// A signature algorithm by its name.
+pub(crate) fn algorithm(name: &str) -> Result<SignatureAlgorithm, String> {
+    name.parse().map_err(|_| {
+        let names: Vec<&str> = SignatureAlgorithm::ALL.iter().map(|a| a.as_str()).collect();
+        format!("it is one of {}", names.join(", "))
+    })
 }
 
 /// `NAME=VALUE`; the value may contain further `=`.
@@ -25,11 +35,10 @@ pub(crate) struct Pair {
 }
 
 impl FromStr for Pair {
-    type Err = keyfold::Error;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self> {
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| fault::invalid("the form is NAME=VALUE"))?;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("the form is NAME=VALUE")?;
         Ok(Pair { name: name.to_owned(), value: value.to_owned() })
     }
 }
@@ -62,10 +71,10 @@ impl ByteRange {
 }
 
 impl FromStr for ByteRange {
-    type Err = keyfold::Error;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self> {
-        let wrong = || fault::invalid("the form is START..END, in bytes of the plaintext");
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "the form is START..END, in bytes of the plaintext";
         let number = |digits: &str| match digits {
             "" => Ok(None),
             _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -76,7 +85,7 @@ impl FromStr for ByteRange {
         let (start, end) = text.split_once("..").ok_or_else(wrong)?;
         let (start, end) = (number(start)?.unwrap_or(0), number(end)?);
         if end.is_some_and(|end| end < start) {
-            return Err(fault::invalid("the range ends before it starts"));
+            return Err("the range ends before it starts");
         }
         Ok(ByteRange { start, end })
     }

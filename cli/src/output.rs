@@ -122,12 +122,11 @@ impl Output {
         interrupt::watch();
         let mut builder = tempfile::Builder::new();
         builder.prefix(".keyfold-").suffix(".part");
-        let permissions = permissions(options);
-        if let Some(permissions) = permissions {
-            builder.permissions(permissions);
-        }
+        #[cfg(unix)]
+        builder.permissions(permissions(options));
         let made = builder.tempfile_in(folder(&path));
-        let part = made.map_err(|error| fault::io("create", &path, error))?;
+        // Without the name that was tried, which says nothing.
+        let part = made.map_err(|error| fault::io("create", &path, error.kind().into()))?;
         let unfinished = Unfinished::new(part.path());
         Ok(Output { path, sink: Sink::File { part, unfinished, replace } })
     }
@@ -155,11 +154,31 @@ impl Output {
     /// # Errors
     /// `io`; then there is nothing under the name, or what was there before.
     pub(crate) fn commit(self) -> Result<()> {
-        self.sync()?.publish()
+        Self::commit_all([self])
     }
 
-    /// The first half of [`commit`](Output::commit), so that several outputs appear together.
-    pub(crate) fn sync(mut self) -> Result<Self> {
+    /// Ends several outputs: all on disk before the first gets its name. Where one fails, the
+    /// new ones before it are taken back.
+    pub(crate) fn commit_all(outputs: impl IntoIterator<Item = Output>) -> Result<()> {
+        let synced: Vec<Output> = outputs.into_iter().map(Output::sync).collect::<Result<_>>()?;
+        let mut new = Vec::new();
+        for output in synced {
+            let path = output.path.clone();
+            let is_new = matches!(output.sink, Sink::File { replace: false, .. });
+            if let Err(error) = output.publish() {
+                for path in &new {
+                    let _ = fs::remove_file(path);
+                }
+                return Err(error);
+            }
+            if is_new {
+                new.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(mut self) -> Result<Self> {
         let synced = match &mut self.sink {
             Sink::Stdout { .. } => io::stdout().flush(),
             Sink::Device(device) => device.flush(),
@@ -169,8 +188,7 @@ impl Output {
         Ok(self)
     }
 
-    /// The second half.
-    pub(crate) fn publish(self) -> Result<()> {
+    fn publish(self) -> Result<()> {
         let Sink::File { part, unfinished, replace } = self.sink else { return Ok(()) };
         let published =
             if replace { part.persist(&self.path) } else { part.persist_noclobber(&self.path) };
@@ -274,7 +292,7 @@ fn sync_folder(folder: &Path) {
 }
 
 #[cfg(unix)]
-fn permissions(options: Options<'_>) -> Option<fs::Permissions> {
+fn permissions(options: Options<'_>) -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
     // Limited further by the umask, as for every new file.
     let mode = match options.like {
@@ -282,12 +300,7 @@ fn permissions(options: Options<'_>) -> Option<fs::Permissions> {
         Some(input) => input.permissions().mode() & 0o666,
         None => 0o666,
     };
-    Some(fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn permissions(_: Options<'_>) -> Option<fs::Permissions> {
-    None
+    fs::Permissions::from_mode(mode)
 }
 
 #[cfg(unix)]

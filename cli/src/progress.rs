@@ -1,18 +1,31 @@
 //! How far a command is, shown on a terminal only.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, stderr, stdout};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::console::Console;
+use crate::output::Output;
+
+/// Shorter files are done before anybody has looked, in bytes.
+const WORTH_SHOWING: u64 = 4 << 20;
 
 /// A bar with rate and time left on standard error, or nothing.
 pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {
+    /// Starts a bar beside an output, unless that is a terminal itself.
+    pub(crate) fn beside(output: &Output, console: Console, total: Option<u64>) -> Self {
+        if output.is_stdout() && stdout().is_terminal() {
+            return Progress(None);
+        }
+        Progress::new(console, total)
+    }
+
     /// Starts a bar for so many bytes, or one without an end.
     pub(crate) fn new(console: Console, total: Option<u64>) -> Self {
-        if console.json || !stderr().is_terminal() {
+        let soon_done = total.is_some_and(|total| total < WORTH_SHOWING);
+        if console.json || soon_done || !stderr().is_terminal() {
             return Progress(None);
         }
         let template = match total {

@@ -10,8 +10,9 @@ use crate::fault::Result;
 use crate::input::read_full;
 use crate::progress::Progress;
 
-/// Segments in one batch: 1 MiB of plaintext.
-const BATCH: usize = 64;
+/// Segments in one batch: 512 KiB of plaintext, which stay in the cache of a core from the read to
+/// the write. Measured: 1 MiB is 8 percent slower.
+const BATCH: usize = 32;
 
 /// Seals all of `input`; answers how many bytes that were, and what remains to be signed.
 pub(crate) fn seal(

@@ -48,7 +48,6 @@ pub mod context;
 #[cfg(feature = "hazmat")]
 pub mod crypto;
 #[cfg(not(feature = "hazmat"))]
-#[allow(dead_code, unreachable_pub, reason = "it is public under `hazmat`")]
 mod crypto;
 pub mod envelope;
 pub mod error;

@@ -266,13 +266,18 @@ impl EmbeddedKms {
             }
             Request::PutSecret { name: secret, value, key } => {
                 let key = key.as_ref().map(name).transpose()?;
-                let version = self.engine.put_secret(&self.caller, secret, value, key)?;
+                let version = self
+                    .engine
+                    .put_secret(&self.caller, secret, value, key)
+                    .map_err(secret_error)?;
                 Ok(Response::SecretVersion { version })
             }
             Request::GetSecret { name, version, stage } => {
                 let (version, stage) = (version.as_deref(), stage.as_deref());
-                let (value, version) =
-                    self.engine.get_secret(&self.caller, name, version, stage)?;
+                let (value, version) = self
+                    .engine
+                    .get_secret(&self.caller, name, version, stage)
+                    .map_err(secret_error)?;
                 Ok(Response::Secret { value, version })
             }
             _ => Err(Error::new(
@@ -350,6 +355,17 @@ fn uri(arn: &str) -> Result<KeyUri, Error> {
 fn wrapped(arn: &str, ciphertext: Blob) -> Result<WrappedKey, Error> {
     let params = ProviderParams::new();
     Ok(WrappedKey { key: uri(arn)?, params, ciphertext: ciphertext.0 })
+}
+
+/// To whoever reads or writes values, a secret that waits for deletion is not there: the only
+/// reason for which the safe answers these two requests with `InvalidRequestException`.
+fn secret_error(error: KmsError) -> Error {
+    match error.code() {
+        KmsErrorCode::InvalidRequest => {
+            Error::new(ErrorCode::SecretNotFound, error.message().to_owned())
+        }
+        _ => error.into(),
+    }
 }
 
 fn not_authentic() -> Error {

@@ -18,6 +18,7 @@ use keyfold::{
     SecretBytes, Signer, SignerPolicy, Suite, SystemRng, WrappedKey,
 };
 use keyfold_conformance::kms::{CountingKms, TestClock};
+use keyfold_kms::types::DeleteSecretRequest;
 
 fn uri(alias: &str) -> KeyUri {
     format!("keyfold:{alias}").parse().unwrap()
@@ -330,6 +331,11 @@ fn small_data_and_secrets_live_in_the_kms() {
         assert_eq!(old.expose(), b"one");
         let absent = secrets.get("db/other").await.unwrap_err();
         assert_eq!(absent.code(), ErrorCode::SecretNotFound);
+        let engine = kf.kms().inner.engine();
+        let delete = DeleteSecretRequest { secret_id: "db/password".into(), ..Default::default() };
+        engine.call(&engine.owner(), &delete).unwrap();
+        let waiting = secrets.get("db/password").await.unwrap_err();
+        assert_eq!(waiting.code(), ErrorCode::SecretNotFound);
     });
 }
 

@@ -55,7 +55,7 @@ fn show(session: &Session, args: &Show) -> Result<()> {
 
 fn line(record: &AuditRecord) -> String {
     let mut line = format!(
-        "{:>6}  {}  {:<32}  {:<24}",
+        "{:>6}  {}  {:<32}  {}",
         record.seq,
         Timestamp::from_millis(record.time),
         record.operation,

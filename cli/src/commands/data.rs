@@ -8,7 +8,7 @@ use pollster::block_on;
 use serde_json::json;
 
 use crate::envelope::{ContextPairs, shown};
-use crate::fault::Result;
+use crate::fault::{self, Result};
 use crate::input::{DASH, Input};
 use crate::names;
 use crate::output::{Content, Options, Output};
@@ -66,6 +66,11 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
             let (input, output) = args.common.open(Content::Binary, false)?;
             let what = "small data (keyfold encrypt takes more)";
             let mut plaintext = input.read_all(MAX_PLAINTEXT, what)?;
+            if plaintext.is_empty() {
+                return Err(fault::invalid(
+                    "there is nothing to encrypt: small data has 1 to 4096 bytes",
+                ));
+            }
             let plaintext = SecretBytes::new(std::mem::take(&mut plaintext));
             let context = args.common.context.context()?;
             let client = session.client()?;

@@ -163,7 +163,7 @@ fn whole(
         .map_err(|error| explain(&opened, error))?;
     let len = opened.input.len();
     let opener = unlocked.into_opener().with_threads(&args.threads.start(len)?);
-    let progress = Progress::new(session.console, len);
+    let progress = Progress::beside(output, session.console, len);
     pump::open(opener, &opened.start, &mut opened.input, output, &progress)
         .map_err(|error| about(&opened.input, error))
 }

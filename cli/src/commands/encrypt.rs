@@ -1,7 +1,7 @@
 //! `keyfold encrypt`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use keyfold::sign::{MAX_ENCODED_KEY_LEN, SigningKey};
@@ -87,7 +87,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     for key in keys {
         keyring = keyring.also_wrap_with(key);
     }
-    let local = args.sign_with_file.as_ref().map(signing_key).transpose()?;
+    let local = args.sign_with_file.as_deref().map(signing_key).transpose()?;
     let signer = match (&local, &args.sign_with) {
         (Some(key), _) => Some(Signer::Local(key)),
         (None, Some(key)) => Some(Signer::Kms(key.clone())),
@@ -134,7 +134,7 @@ fn encrypt(
     let sealer = sealer.with_threads(&args.threads.start(len)?);
     header.as_mut().unwrap_or(&mut body).write_all(sealer.header())?;
 
-    let progress = Progress::new(session.console, len);
+    let progress = Progress::beside(&body, session.console, len);
     let (plaintext_length, pending) = pump::seal(sealer, &mut input, &mut body, &progress)?;
     if let (Some(pending), Some(signer)) = (pending, signer) {
         body.write_all(&block_on(client.sign_pending(pending, signer))?)?;
@@ -150,12 +150,7 @@ fn encrypt(
         plaintext_length,
     };
     let silent = body.is_stdout() || header.as_ref().is_some_and(Output::is_stdout);
-    // Both on disk before either appears.
-    let (header, body) = (header.map(Output::sync).transpose()?, body.sync()?);
-    if let Some(header) = header {
-        header.publish()?;
-    }
-    body.publish()?;
+    Output::commit_all(header.into_iter().chain([body]))?;
     if silent {
         return Ok(());
     }
@@ -163,7 +158,7 @@ fn encrypt(
     session.console.answer(&report, text)
 }
 
-fn signing_key(path: &PathBuf) -> Result<SigningKey> {
+fn signing_key(path: &Path) -> Result<SigningKey> {
     let input = Input::open(path)?;
     let pem = input.read_all(MAX_ENCODED_KEY_LEN, "a private key")?;
     let text = std::str::from_utf8(&pem);

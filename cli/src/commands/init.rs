@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::envelope::shown;
 use crate::fault::Result;
-use crate::home::{NewSlot, environment_slot};
+use crate::home::{NewSlot, environment_slot, file_slot};
 use crate::session::Session;
 
 /// Make an embedded KMS in the home folder
@@ -76,7 +76,7 @@ fn slots(session: &Session, args: &Args) -> Result<Vec<NewSlot>> {
         slots.push(environment_slot(variable));
     }
     if slots.is_empty() {
-        slots.push(session.home.file_slot(&session.home.root_file()?)?);
+        slots.push(file_slot(&session.home.root_file()?)?);
     }
     Ok(slots)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use keyfold::envelope::VERSION;
+use keyfold::sign::{MessageHasher, SignatureAlgorithm};
 use keyfold::stream::{PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use keyfold::{Header, Layout, SignerHint};
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         "segments": { "count": segments, "plaintext_length": SEGMENT_LEN },
         "plaintext_length": plaintext,
     });
-    session.console.answer(&answer, picture(&opened, header_len, body_start, body_len, &layout))
+    session.console.answer(&answer, picture(&opened, header_len, body_start, body_len, layout))
 }
 
 /// The recipients, as `inspect` and `recipient list` tell them.
@@ -86,6 +87,20 @@ fn hint(hint: &SignerHint) -> (&'static str, String) {
     }
 }
 
+/// The same for people: a public key by its SHA-256, as other tools print it.
+fn signer(hint: &SignerHint) -> String {
+    match hint {
+        SignerHint::Key(key) => format!("key {key}"),
+        SignerHint::Spki(spki) => match MessageHasher::new(SignatureAlgorithm::EcdsaSha256) {
+            Ok(mut sha256) => {
+                sha256.update(spki);
+                format!("public key with SHA-256 {}", hex(&sha256.finish()))
+            }
+            Err(_) => "public key in the header".to_owned(),
+        },
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
@@ -99,7 +114,7 @@ fn picture(
     header_len: usize,
     body_start: u64,
     body_len: u64,
-    layout: &Layout,
+    layout: Layout,
 ) -> String {
     let header = &opened.header;
     let trailer = header.trailer_len() as u64;
@@ -128,7 +143,7 @@ fn picture(
     match header.signature() {
         None => line("signed", "no".to_owned()),
         Some(signature) => {
-            line("signed", format!("{}, key {}", signature.algorithm(), hint(signature.hint()).1));
+            line("signed", format!("{}, {}", signature.algorithm(), signer(signature.hint())));
         }
     }
     line("plaintext", format!("{} bytes, not proven", layout.plaintext_len()));

@@ -125,7 +125,7 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
         Command::CancelDeletion(args) => {
             let key_id = session.key_id(&args.key)?;
             session.call(&CancelKeyDeletionRequest { key_id })?;
-            state(session, &args.key, "kept; it is disabled:")
+            state(session, &args.key, "deletion called off; disabled:")
         }
     }
 }
@@ -191,7 +191,7 @@ fn list(session: &Session, args: &List) -> Result<()> {
                 .map(|alias| alias.alias_name.as_str())
                 .collect();
             if args.long {
-                let key = session.describe(&names::key(&entry.key_id)?)?;
+                let key = session.describe(&names::key(&entry.key_id).map_err(fault::invalid)?)?;
                 lines.push(format!(
                     "{}  {:<22}  {:<15}  {:<15}  {}",
                     key.key_id,

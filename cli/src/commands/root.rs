@@ -7,7 +7,7 @@ use keyfold_kms::root::SlotInfo;
 use serde_json::{Value, json};
 
 use crate::fault::Result;
-use crate::home::environment_slot;
+use crate::home::{environment_slot, file_slot};
 use crate::session::Session;
 
 /// The ways to the root key: each slot opens the database by itself
@@ -67,7 +67,7 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Add(args) => {
             let (label, sealer) = match (&args.secret.root_env, &args.secret.file) {
                 (Some(variable), _) => environment_slot(variable),
-                (None, Some(file)) => session.home.file_slot(file)?,
+                (None, Some(file)) => file_slot(file)?,
                 (None, None) => session.home.passphrase_slot()?,
             };
             let label = args.label.as_deref().unwrap_or(&label);

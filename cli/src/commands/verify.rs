@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "KEY", value_parser = names::key, conflicts_with = "public_key")]
     key: Option<KeyUri>,
     /// The algorithm; by default the one of the key, for RSA keys RSASSA_PSS_SHA_256
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::algorithm)]
     algorithm: Option<SignatureAlgorithm>,
     /// How the ECDSA signature is written
     #[arg(long, value_enum, default_value_t = Form::Der)]

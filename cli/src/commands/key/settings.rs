@@ -76,7 +76,7 @@ pub(super) fn alias(session: &Session, command: &Alias) -> Result<()> {
 
 fn named(session: &Session, alias: &str, key: Option<&KeyUri>) -> Result<()> {
     let Some(key) = key else {
-        return session.console.answer(&json!({ "AliasName": alias }), format!("took {alias}"));
+        return session.console.answer(&json!({ "AliasName": alias }), format!("removed {alias}"));
     };
     let arn = session.describe(key)?.arn;
     let text = format!("{alias} names {arn}");
