@@ -25,6 +25,25 @@ pub use secrets::Secrets;
 /// Encrypts, decrypts, signs and keeps secrets under the keys of one KMS.
 ///
 /// A client may be shared between threads; it holds no state but its cache.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, ErrorCode, Keyring};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+/// assert_eq!(kf.decrypt(&sealed, &ring, &context).await?, b"hello");
+///
+/// // Another context does not open it, and the KMS is not even asked.
+/// let other = EncryptionContext::from([("tenant", "globex")]);
+/// let refused = kf.decrypt(&sealed, &ring, &other).await.unwrap_err();
+/// assert_eq!(refused.code(), ErrorCode::ContextMismatch);
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct Client<K> {
     kms: K,
     rng: Box<dyn Rng>,
@@ -33,6 +52,22 @@ pub struct Client<K> {
 }
 
 /// How to seal, beside keyring and context.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Header, Keyring, SealOptions, Suite};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// let options = SealOptions { suite: Some(Suite::ChaCha20Poly1305), ..SealOptions::default() };
+/// let sealed = kf.encrypt_with(b"hello", &ring, &context, &options).await?;
+/// assert_eq!(Header::parse_detached(&sealed.header)?.suite(), Suite::ChaCha20Poly1305);
+/// assert_eq!(kf.decrypt(&sealed.attached(), &ring, &context).await?, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Default)]
 pub struct SealOptions<'a> {
     /// The suite; [`Suite::Aes256Gcm`] where absent.
@@ -50,7 +85,29 @@ impl SealOptions<'_> {
     }
 }
 
-/// Who signs an envelope.
+/// Who signs an envelope (docs/spec/envelope.md, clause 7): a key of one of the specs that
+/// [`EnvelopeSignature`](crate::EnvelopeSignature) takes.
+///
+/// ```
+/// # use keyfold::{Client, Demands, EncryptionContext, Keyring};
+/// # use keyfold::{SealOptions, Signer, SignerPolicy, SystemRng};
+/// # use keyfold::sign::{KeySpec, SigningKey};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// let key = SigningKey::generate(KeySpec::Ed25519, &SystemRng)?;
+/// let options = SealOptions { signer: Some(Signer::Local(&key)), ..SealOptions::default() };
+/// let sealed = kf.encrypt_with(b"hello", &ring, &context, &options).await?.attached();
+///
+/// let signers = SignerPolicy::OneOf(vec![key.public_key().clone()]);
+/// let demands = Demands::new(&context).signed_by(signers);
+/// assert_eq!(kf.decrypt(&sealed, &ring, demands).await?, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub enum Signer<'a> {
     /// A key of the caller's own.
@@ -60,6 +117,22 @@ pub enum Signer<'a> {
 }
 
 /// A sealed message in its two parts: `header` followed by `body` is the attached form.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Header, Keyring, SealOptions};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// let sealed = kf.encrypt_with(b"hello", &ring, &context, &SealOptions::default()).await?;
+/// // The header may live beside the body, say in a column of a database.
+/// let header = Header::parse_detached(&sealed.header)?;
+/// assert_eq!(kf.decrypt_body(&header, &sealed.body, &ring, &context).await?, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// What [`Header::parse`] reads; rewrapping replaces it.
@@ -90,6 +163,32 @@ impl<K: Kms> Client<K> {
     }
 
     /// Keeps data keys between messages.
+    ///
+    /// ```
+    /// # use keyfold::{CacheLimits, Client, DataKeyCache, EncryptionContext, Keyring};
+    /// # use std::sync::Arc;
+    /// # struct Stopped;
+    /// # impl keyfold::Clock for Stopped {
+    /// #     fn now(&self) -> std::time::Duration { std::time::Duration::ZERO }
+    /// #     fn sleep(&self, _: std::time::Duration) -> keyfold::maybe_send::BoxFuture<'_, ()> {
+    /// #         Box::pin(std::future::ready(()))
+    /// #     }
+    /// # }
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let kf = kf.with_cache(DataKeyCache::new(CacheLimits::default(), Arc::new(Stopped)));
+    /// for message in [b"one", b"two"] {
+    ///     kf.encrypt(message, &ring, &context).await?;
+    /// }
+    /// // The second message took the data key of the first.
+    /// assert_eq!((kf.cache_stats().misses, kf.cache_stats().hits), (1, 1));
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn with_cache(mut self, cache: DataKeyCache) -> Self {
         self.cache = Some(cache);
@@ -97,6 +196,22 @@ impl<K: Kms> Client<K> {
     }
 
     /// Processes the segments of large messages on several threads.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, Threads};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let kf = kf.with_threads(Threads::new(2)?);
+    /// let large = vec![7; 1_000_000];
+    /// let sealed = kf.encrypt(&large, &ring, &context).await?;
+    /// assert_eq!(kf.decrypt(&sealed, &ring, &context).await?, large);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn with_threads(mut self, threads: Threads) -> Self {
         self.threads = threads;
@@ -104,6 +219,28 @@ impl<K: Kms> Client<K> {
     }
 
     /// Takes randomness from elsewhere; for tests that must repeat.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, Rng, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// struct Sevens; // Never outside a test: equal salts would give equal message keys.
+    /// impl Rng for Sevens {
+    ///     fn fill(&self, out: &mut [u8]) -> keyfold::Result<()> {
+    ///         out.fill(7);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let kf = kf.with_rng(Sevens);
+    /// let sealed = kf.encrypt_with(b"hello", &ring, &context, &SealOptions::default()).await?;
+    /// assert_eq!(sealed.body[..24], [7; 24]); // the salt
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn with_rng(mut self, rng: impl Rng + 'static) -> Self {
         self.rng = Box::new(rng);
@@ -127,8 +264,30 @@ impl<K: Kms> Client<K> {
 
     /// Encrypts a whole value: an attached, unsigned envelope of the default suite.
     ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let backup = kms.create_key("alias/backup", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// // Either of the two keys opens what both have wrapped.
+    /// let ring = ring.also_wrap_with(backup.clone());
+    /// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+    /// let by_backup = Keyring::unwrap_with([backup]);
+    /// assert_eq!(kf.decrypt(&sealed, &by_backup, &context).await?, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
-    /// The `kms_*` codes, `limit_exceeded`, `invalid_argument` for a keyring that cannot wrap.
+    /// The `kms_*` codes; `limit_exceeded` beyond [`MAX_PLAINTEXT_LEN`], 8192 bytes of context or
+    /// 16 keys (clause 4.6); `invalid_argument` for a keyring that cannot wrap; `internal` where
+    /// the system has no randomness.
+    ///
+    /// [`MAX_PLAINTEXT_LEN`]: crate::stream::MAX_PLAINTEXT_LEN
     pub async fn encrypt(
         &self,
         plaintext: &[u8],
@@ -145,6 +304,21 @@ impl<K: Kms> Client<K> {
     }
 
     /// Encrypts a whole value, with every option, header and body apart.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let sealed = kf.encrypt_with(b"hello", &ring, &context, &SealOptions::default()).await?;
+    /// // Salt and commitment, the five bytes, a tag (clause 6.1.4).
+    /// assert_eq!(sealed.body.len(), 56 + 5 + 16);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As [`encrypt`](Client::encrypt).
@@ -165,6 +339,24 @@ impl<K: Kms> Client<K> {
 
     /// Encrypts a whole value to the start of `out`, as an attached envelope, and answers its
     /// length; [`max_encrypted_len`](Client::max_encrypted_len) is room enough.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let options = SealOptions::default();
+    /// let mut envelope = vec![0; 70_000];
+    /// let len = kf.encrypt_into(b"hello", &ring, &context, &options, &mut envelope).await?;
+    /// let mut plain = vec![0; len];
+    /// let plain_len = kf.decrypt_into(&envelope[..len], &ring, &context, &mut plain).await?;
+    /// assert_eq!(&plain[..plain_len], b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As [`encrypt`](Client::encrypt), and `invalid_argument` where `out` is too short.
@@ -191,6 +383,15 @@ impl<K: Kms> Client<K> {
 
     /// At most how long the attached envelope of so many bytes of plaintext is.
     ///
+    /// ```
+    /// use keyfold::Client;
+    /// use keyfold_kms::EmbeddedKms;
+    ///
+    /// // A header of at most 64 KiB, a body of 72 bytes and more, a signature of at most 512.
+    /// assert_eq!(Client::<EmbeddedKms>::max_encrypted_len(1000)?, 65_536 + 1072 + 512);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `limit_exceeded` above [`crate::stream::MAX_PLAINTEXT_LEN`].
     pub fn max_encrypted_len(plaintext_len: u64) -> Result<u64> {
@@ -198,13 +399,35 @@ impl<K: Kms> Client<K> {
         Ok(MAX_HEADER_LEN as u64 + Sealer::body_len(plaintext_len)? + 512)
     }
 
-    /// Decrypts an attached envelope. Nothing comes out before all of it is proven.
+    /// Decrypts an attached envelope. Nothing comes out before all of it is proven
+    /// (docs/spec/envelope.md, clause 8.2.1).
     ///
     /// `demands` is the encryption context, exactly, or all of [`Demands`].
     ///
+    /// ```
+    /// # use keyfold::{Client, ContextCheck, EncryptionContext, ErrorCode, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let mut sealed = kf.encrypt(b"hello", &ring, &context).await?;
+    /// // A part of the context may be enough, if the caller says so.
+    /// let part = ContextCheck::Contains(EncryptionContext::new());
+    /// assert_eq!(kf.decrypt(&sealed, &ring, part).await?, b"hello");
+    ///
+    /// *sealed.last_mut().unwrap() ^= 1;
+    /// let refused = kf.decrypt(&sealed, &ring, &context).await.unwrap_err();
+    /// assert_eq!(refused.code(), ErrorCode::AuthenticationFailed);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
-    /// The structural codes; `context_mismatch`; `no_usable_key`; `authentication_failed`;
-    /// `signature_invalid`.
+    /// In the order of clause 8.1: the structural codes; `unsupported_suite`; `invalid_argument`
+    /// (signed, but no signer named); `signature_invalid` (not signed); `context_mismatch`;
+    /// `no_usable_key`; `truncated`; `authentication_failed`; `signature_invalid`.
     pub async fn decrypt(
         &self,
         envelope: &[u8],
@@ -269,6 +492,25 @@ impl<K: Kms> Client<K> {
     /// Starts a stream. Write [`Sealer::header`], feed the machine, and where an option names a
     /// signer, append [`sign_pending`](Client::sign_pending) of what `finish` answers.
     ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let mut sealer = kf.sealer(&ring, &context, &SealOptions::default()).await?;
+    /// let mut envelope = sealer.header().to_vec();
+    /// for part in ["large ", "and ", "late"] {
+    ///     sealer.update(part.as_bytes(), &mut envelope)?;
+    /// }
+    /// sealer.finish(&mut envelope)?;
+    /// assert_eq!(kf.decrypt(&envelope, &ring, &context).await?, b"large and late");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`encrypt`](Client::encrypt).
     pub async fn sealer(
@@ -295,8 +537,30 @@ impl<K: Kms> Client<K> {
     /// Recovers the data key of an envelope: the way to streams ([`Unlocked::into_opener`]) and
     /// range reads ([`Unlocked::into_ranges`]).
     ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Header, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// # let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+    /// let (header, header_len) = Header::parse(&sealed)?;
+    /// let mut opener = kf.unlock(&header, &ring, &context).await?.into_opener();
+    /// let mut plain = Vec::new();
+    /// for part in sealed[header_len..].chunks(10) {
+    ///     opener.update(part, &mut plain)?;
+    /// }
+    /// opener.finish(&mut plain)?; // only now the message is proven to be whole
+    /// assert_eq!(plain, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
-    /// `context_mismatch`, `unsupported_suite`, `signature_invalid`, `no_usable_key`.
+    /// As [`Demands::check`], then `no_usable_key`, whose detail says what each KMS key answered
+    /// (clause 8.1.3).
     pub async fn unlock(
         &self,
         header: &Header,

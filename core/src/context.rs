@@ -14,12 +14,14 @@ use crate::error::{Error, ErrorCode, Result};
 /// ```
 /// let context = keyfold::EncryptionContext::from([("tenant", "acme"), ("doc", "42")]);
 /// assert_eq!(context.get("tenant"), Some("acme"));
+/// // Debug output, and so a log, has the names only.
+/// assert_eq!(format!("{context:?}"), r#"{"doc", "tenant"}"#);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EncryptionContext(BTreeMap<String, String>);
 
 impl EncryptionContext {
-    /// The longest canonical encoding, in bytes.
+    /// The longest canonical encoding, in bytes (clause 3.5).
     pub const MAX_LEN: usize = 8192;
 
     /// The empty context.
@@ -58,6 +60,15 @@ impl EncryptionContext {
     }
 
     /// The part of this context with the given names.
+    ///
+    /// ```
+    /// use keyfold::EncryptionContext;
+    ///
+    /// let context = EncryptionContext::from([("tenant", "acme"), ("doc", "42")]);
+    /// let tenant = context.select(["tenant", "missing"]);
+    /// assert_eq!(tenant, EncryptionContext::from([("tenant", "acme")]));
+    /// assert!(context.contains(&tenant) && !tenant.contains(&context));
+    /// ```
     #[must_use]
     pub fn select<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> EncryptionContext {
         names
@@ -68,7 +79,16 @@ impl EncryptionContext {
     }
 
     /// The canonical bytes: nothing for the empty context, otherwise a u16 count and the pairs
-    /// in the byte order of their names, each as u16 length, name, u16 length, value.
+    /// in the byte order of their names, each as u16 length, name, u16 length, value (clause 3.2).
+    ///
+    /// ```
+    /// use keyfold::EncryptionContext;
+    ///
+    /// let context = EncryptionContext::from([("b", "2"), ("a", "")]);
+    /// assert_eq!(context.to_canonical()?, b"\0\x02\0\x01a\0\0\0\x01b\0\x012");
+    /// assert_eq!(EncryptionContext::new().to_canonical()?, b"");
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `limit_exceeded` above [`EncryptionContext::MAX_LEN`].
@@ -83,7 +103,18 @@ impl EncryptionContext {
     }
 
     /// Reads canonical bytes; anything that [`EncryptionContext::to_canonical`] would not have
-    /// written is refused.
+    /// written is refused (clauses 3.3 and 3.4).
+    ///
+    /// ```
+    /// use keyfold::{EncryptionContext, ErrorCode};
+    ///
+    /// let context = EncryptionContext::from_canonical(b"\0\x01\0\x01a\0\x011")?;
+    /// assert_eq!(context.get("a"), Some("1"));
+    /// // No pairs are written as no bytes, not as a count of 0.
+    /// let refused = EncryptionContext::from_canonical(b"\0\0").unwrap_err();
+    /// assert_eq!(refused.code(), ErrorCode::MalformedEnvelope);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `limit_exceeded` above [`EncryptionContext::MAX_LEN`], otherwise `malformed_envelope`.
@@ -158,7 +189,26 @@ pub(crate) fn decode_pairs(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>
     if bytes.is_empty() { Ok(pairs) } else { Err(Error::malformed("bytes follow a list of pairs")) }
 }
 
-/// What a caller demands of the context of an envelope it opens.
+/// What a caller demands of the context of an envelope it opens (docs/spec/envelope.md, clause
+/// 8.1.2). A context alone, where one of these is expected, means `Exact`.
+///
+/// ```
+/// # use keyfold::{Client, ContextCheck, EncryptionContext, Keyring};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// let context = EncryptionContext::from([("tenant", "acme"), ("doc", "42")]);
+/// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+///
+/// let tenant = EncryptionContext::from([("tenant", "acme")]);
+/// assert!(kf.decrypt(&sealed, &ring, &tenant).await.is_err());
+/// let opened = kf.decrypt(&sealed, &ring, ContextCheck::Contains(tenant)).await?;
+/// assert_eq!(opened, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContextCheck {
     /// The context is exactly this one.

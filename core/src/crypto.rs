@@ -23,6 +23,12 @@ pub mod rsa;
 pub(crate) mod sig;
 
 /// Whether the accelerated backend is compiled in and this CPU can run it.
+///
+/// ```
+/// // For a report of what is measured; no result depends on it.
+/// let may_be = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+/// assert!(may_be || !keyfold::crypto::is_accelerated());
+/// ```
 pub fn is_accelerated() -> bool {
     #[cfg(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64")))]
     {

@@ -15,11 +15,11 @@ use codec::Reader;
 pub(crate) use signature::SignatureHash;
 pub use signature::{EnvelopeSignature, PendingSignature, SignerHint, SignerPolicy};
 
-/// The first three bytes of every envelope.
+/// The first three bytes of every envelope (clause 4.2).
 pub const MAGIC: [u8; 3] = *b"KFE";
-/// The version of the format that this crate writes and reads.
+/// The version of the format that this crate writes and reads (clause 10.1).
 pub const VERSION: u8 = 1;
-/// The longest header, stable part and recipients together, in bytes.
+/// The longest header, stable part and recipients together, in bytes (clause 4.6, as the others).
 pub const MAX_HEADER_LEN: usize = 65_536;
 /// The most recipients of one envelope.
 pub const MAX_RECIPIENTS: usize = 16;
@@ -33,6 +33,26 @@ pub const MAX_SIGNER_LEN: usize = 2_048;
 const FLAG_SIGNED: u8 = 1;
 
 /// A parsed or newly built header. Everything in it is public.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Header, Keyring, Suite};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs.clone()));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// # let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+/// // No key is needed to look at an envelope; nothing in a header is proven yet.
+/// let (header, header_len) = Header::parse(&sealed)?;
+/// assert_eq!(header.suite(), Suite::Aes256Gcm);
+/// assert_eq!(header.context().get("tenant"), Some("acme"));
+/// assert_eq!(header.recipients()[0].key, docs);
+/// assert!(header.signature().is_none() && header.trailer_len() == 0);
+/// assert_eq!(header.to_bytes()?, sealed[..header_len]);
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     suite: Suite,
@@ -45,6 +65,18 @@ pub struct Header {
 
 impl Header {
     /// Builds a header.
+    ///
+    /// ```
+    /// # use keyfold::{EncryptionContext, Header, Suite};
+    /// # use keyfold::{ProviderParams, WrappedKey};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let header = Header::new(Suite::Aes256Gcm, context, None, vec![recipient])?;
+    /// assert_eq!(Header::parse_detached(&header.to_bytes()?)?, header);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `limit_exceeded` or `invalid_argument` where a part is beyond the limits of clause 4.
@@ -61,6 +93,22 @@ impl Header {
 
     /// The same stable part with another recipient list: rewrap, add, remove (clause 9).
     ///
+    /// ```
+    /// # use keyfold::{EncryptionContext, ErrorCode, Header, Suite};
+    /// # use keyfold::{ProviderParams, WrappedKey};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let none = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, none, None, vec![recipient])?;
+    /// let mut recipients = header.recipients().to_vec();
+    /// recipients.extend_from_within(..); // a rewrapped one in real life
+    /// let shared = header.with_recipients(recipients)?;
+    /// assert_eq!(shared.stable_part(), header.stable_part()); // so body and signature stay valid
+    /// assert_eq!(header.with_recipients(vec![]).unwrap_err().code(), ErrorCode::InvalidArgument);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `invalid_argument` without a recipient, `limit_exceeded` beyond the limits of clause 4.
     pub fn with_recipients(&self, recipients: Vec<WrappedKey>) -> Result<Self> {
@@ -71,9 +119,18 @@ impl Header {
 
     /// Reads a header from the start of `bytes`; the second value is its length.
     ///
+    /// ```
+    /// use keyfold::{ErrorCode, Header};
+    ///
+    /// assert_eq!(Header::parse(b"PK\x03\x04").unwrap_err().code(), ErrorCode::MalformedEnvelope);
+    /// assert_eq!(Header::parse(b"KFE\x02").unwrap_err().code(), ErrorCode::UnsupportedVersion);
+    /// assert_eq!(Header::parse(b"KFE\x01").unwrap_err().code(), ErrorCode::Truncated);
+    /// ```
+    ///
     /// # Errors
     /// `truncated` where `bytes` ends inside the header, otherwise the structural codes in the
-    /// order of clause 4.6.
+    /// order of clause 4.1: `malformed_envelope`, `unsupported_version`, `unsupported_suite`,
+    /// `limit_exceeded`.
     pub fn parse(bytes: &[u8]) -> Result<(Self, usize)> {
         Self::try_parse(bytes).map_err(|stop| match stop {
             Stop::Need(_) => Error::truncated("the input ends inside the header"),
@@ -161,12 +218,12 @@ impl Header {
         &self.recipients
     }
 
-    /// The stable part, to which the message key and the signature are bound.
+    /// The stable part, to which the message key and the signature are bound (clause 4.2).
     pub fn stable_part(&self) -> &[u8] {
         &self.stable
     }
 
-    /// Length of the signature that follows the body, 0 where there is none.
+    /// Length in bytes of the signature that follows the body, 0 where there is none.
     pub fn trailer_len(&self) -> usize {
         self.signature.as_ref().map_or(0, EnvelopeSignature::len)
     }

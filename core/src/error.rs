@@ -7,11 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What every fallible operation of keyfold returns.
+///
+/// ```
+/// fn scheme(key: &str) -> keyfold::Result<String> {
+///     Ok(keyfold::KeyUri::new(key)?.scheme().to_owned())
+/// }
+/// assert_eq!(scheme("keyfold:alias/docs")?, "keyfold");
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal => $retry:expr;)+) => {
         /// A stable error code; the table in `docs/spec/errors.md` is its specification.
+        ///
+        /// ```
+        /// use keyfold::{ErrorCode, Retry};
+        ///
+        /// assert_eq!(ErrorCode::NoUsableKey.as_str(), "no_usable_key");
+        /// assert_eq!(ErrorCode::KmsThrottled.default_retry(), Retry::Later(None));
+        /// assert!(ErrorCode::ALL.contains(&ErrorCode::NoUsableKey));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -85,6 +101,20 @@ impl fmt::Display for ErrorCode {
 }
 
 /// Whether, and when, the same call may succeed.
+///
+/// ```
+/// use keyfold::{Error, ErrorCode, Retry};
+/// use std::time::Duration;
+///
+/// fn pause_before_retry(error: &Error) -> Option<Duration> {
+///     match error.retry() {
+///         Retry::Later(at_least) => Some(at_least.unwrap_or(Duration::from_millis(100))),
+///         Retry::Never | Retry::AfterChange => None,
+///     }
+/// }
+/// let denied = Error::new(ErrorCode::KmsDenied, "the policy does not allow it");
+/// assert_eq!(pause_before_retry(&denied), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
     /// The same call will fail again.
@@ -97,6 +127,18 @@ pub enum Retry {
 
 /// A failure, safe to log: `detail` never holds key bytes, plaintext, context values or a
 /// server's answer.
+///
+/// ```
+/// use keyfold::{Error, ErrorCode, Header};
+///
+/// let error = Header::parse(b"not an envelope").unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::MalformedEnvelope);
+/// assert_eq!(error.to_string(), "malformed_envelope: this is not a keyfold envelope");
+///
+/// // `?` carries it through `std::io`, and it comes back as it was.
+/// let back = Error::from(std::io::Error::from(error.clone()));
+/// assert_eq!(back, error); // compared by code
+/// ```
 #[derive(Clone)]
 pub struct Error {
     code: ErrorCode,

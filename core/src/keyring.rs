@@ -6,7 +6,9 @@ use crate::context::EncryptionContext;
 use crate::error::Result;
 use crate::keys::{KeyUri, WrappedKey};
 
-/// The KMS keys of one purpose.
+/// The KMS keys of one purpose: at most 16 that wrap. Any one of them opens the envelope; they
+/// are tried in this order, and only these: an address in an envelope is never followed
+/// (docs/spec/envelope.md, clauses 4.3.2 and 8.1).
 ///
 /// ```
 /// use keyfold::Keyring;
@@ -29,6 +31,16 @@ impl Keyring {
     }
 
     /// No key wraps; these may unwrap, in this order.
+    ///
+    /// ```
+    /// use keyfold::Keyring;
+    ///
+    /// // For a reader that must never seal: tried in this order.
+    /// let reader = Keyring::unwrap_with(["keyfold:alias/docs".parse()?])
+    ///     .also_unwrap_with("keyfold:alias/backup".parse()?);
+    /// assert_ne!(reader, Keyring::generate_with("keyfold:alias/docs".parse()?));
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     pub fn unwrap_with(keys: impl IntoIterator<Item = KeyUri>) -> Self {
         let unwrap = keys.into_iter().collect();
         Keyring { wrap: Vec::new(), unwrap, discover: None, bound: None }
@@ -36,6 +48,21 @@ impl Keyring {
 
     /// No key wraps; any key of the client's own KMS that is a recipient under this scheme may
     /// unwrap. The KMS decides by its own permissions; no address in an envelope is followed.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+    /// let any = Keyring::discover("keyfold");
+    /// assert_eq!(kf.decrypt(&sealed, &any, &context).await?, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn discover(scheme: impl Into<String>) -> Self {
         let discover = Some(scheme.into());
         Keyring { wrap: Vec::new(), unwrap: Vec::new(), discover, bound: None }
@@ -56,7 +83,27 @@ impl Keyring {
     }
 
     /// Binds only the context pairs with these names at the KMS; the whole context is bound
-    /// locally in any case. So one cached data key serves all messages of a tenant.
+    /// locally in any case (docs/spec/envelope.md, clause 4.4). So one cached data key serves all
+    /// messages of a tenant.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// let ring = ring.bind_only(["tenant"]);
+    /// let context = EncryptionContext::from([("tenant", "acme"), ("document", "42")]);
+    /// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+    /// assert_eq!(kf.decrypt(&sealed, &ring, &context).await?, b"hello");
+    ///
+    /// // The document is bound all the same.
+    /// let other = EncryptionContext::from([("tenant", "acme"), ("document", "43")]);
+    /// assert!(kf.decrypt(&sealed, &ring, &other).await.is_err());
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn bind_only(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.bound = Some(names.into_iter().map(Into::into).collect());

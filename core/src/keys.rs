@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::crypto::rng::Rng;
 use crate::error::{Error, Result};
 
-/// Length of a data key in bytes.
+/// Length of a data key in bytes (docs/spec/envelope.md, clause 2.1).
 pub const DATA_KEY_LEN: usize = 32;
 
 /// Names one KMS key: `scheme:rest`, at most 2048 printable ASCII characters.
@@ -31,6 +31,14 @@ impl KeyUri {
     pub const MAX_LEN: usize = 2048;
 
     /// Checks and takes a key URI.
+    ///
+    /// ```
+    /// use keyfold::{ErrorCode, KeyUri};
+    ///
+    /// assert_eq!(KeyUri::new("keyfold:alias/docs")?.as_str(), "keyfold:alias/docs");
+    /// assert_eq!(KeyUri::new("alias/docs").unwrap_err().code(), ErrorCode::InvalidArgument);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` where the scheme is not a lowercase letter followed by lowercase
@@ -71,6 +79,15 @@ impl KeyUri {
 
     /// Whether this is another name for a key (`alias/docs`, `arn:…:alias/docs`) rather than the
     /// full name that recipients carry.
+    ///
+    /// ```
+    /// use keyfold::KeyUri;
+    ///
+    /// assert!(KeyUri::new("keyfold:alias/docs")?.is_alias());
+    /// assert!(KeyUri::new("keyfold:arn:aws:kms:us-east-1:000000000000:alias/docs")?.is_alias());
+    /// assert!(!KeyUri::new("keyfold:arn:aws:kms:us-east-1:000000000000:key/7f1c")?.is_alias());
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     pub fn is_alias(&self) -> bool {
         self.rest().starts_with("alias/") || self.rest().contains(":alias/")
     }
@@ -100,7 +117,19 @@ impl fmt::Debug for KeyUri {
     }
 }
 
-/// A data key: 32 random bytes that encrypt messages. Zeroized on drop, without Clone or Debug.
+/// A data key: 32 random bytes from which message keys are derived (docs/spec/envelope.md, clauses
+/// 2.1 and 5.2). Zeroized on drop, without Clone or Debug.
+///
+/// ```
+/// use keyfold::{DataKey, SystemRng};
+///
+/// let mut answered = [7; 32]; // what a KMS answered
+/// let key = DataKey::take(&mut answered)?;
+/// assert_eq!(answered, [0; 32]); // the source is wiped
+/// assert_eq!(key.expose(), &[7; 32]);
+/// assert_ne!(DataKey::make(&SystemRng)?.expose(), key.expose());
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct DataKey(Box<[u8; DATA_KEY_LEN]>);
 
@@ -120,6 +149,9 @@ impl DataKey {
     }
 
     /// Makes a random data key, for a KMS that can only wrap.
+    ///
+    /// # Errors
+    /// `internal` where `rng` fails.
     pub fn make(rng: &dyn Rng) -> Result<Self> {
         let mut key = Box::new([0; DATA_KEY_LEN]);
         rng.fill(key.as_mut_slice())?;
@@ -134,6 +166,14 @@ impl DataKey {
 
 /// Bytes that must not leak: a secret's value or small plaintext. Zeroized on drop, compared in
 /// constant time, never printed.
+///
+/// ```
+/// use keyfold::SecretBytes;
+///
+/// let password = SecretBytes::from(b"correct horse".to_vec());
+/// assert_eq!(password.expose(), b"correct horse");
+/// assert_eq!(format!("{password:?}"), "SecretBytes(13 bytes)");
+/// ```
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
 pub struct SecretBytes(Vec<u8>);
 
@@ -190,7 +230,21 @@ impl fmt::Debug for SecretBytes {
 /// The names in use are listed in docs/spec/envelope.md, clause 4.4.
 pub type ProviderParams = BTreeMap<String, Vec<u8>>;
 
-/// A data key wrapped by one KMS key: a recipient of an envelope. All of it is public.
+/// A data key wrapped by one KMS key: a recipient of an envelope. All of it is public, and nothing
+/// of it authenticated (docs/spec/envelope.md, clauses 4.5 and 11.2).
+///
+/// ```
+/// use keyfold::{EncryptionContext, Header, ProviderParams, Suite, WrappedKey};
+///
+/// let recipient = WrappedKey {
+///     key: "keyfold:arn:aws:kms:us-east-1:000000000000:key/7f1c".parse()?,
+///     params: ProviderParams::from([("version".to_owned(), b"3".to_vec())]),
+///     ciphertext: vec![0; 145],
+/// };
+/// let header = Header::new(Suite::Aes256Gcm, EncryptionContext::new(), None, vec![recipient])?;
+/// assert_eq!(header.recipients()[0].params["version"], b"3");
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct WrappedKey {
     /// The KMS key that wrapped it, under its full name (never an alias).

@@ -13,6 +13,31 @@ use crate::sign::SignatureAlgorithm;
 ///
 /// An implementation talks only to the service it was made for. It never connects to an address
 /// that it reads from a [`KeyUri`] or a [`WrappedKey`].
+///
+/// ```
+/// use keyfold::kms::{Kms, Request, Response};
+/// use keyfold::maybe_send::BoxFuture;
+/// # use keyfold::{Client, SecretBytes};
+///
+/// /// Lets no secret be stored through it.
+/// struct ReadOnly<K>(K);
+///
+/// impl<K: Kms> Kms for ReadOnly<K> {
+///     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, keyfold::Result<Response>> {
+///         match request {
+///             Request::PutSecret { .. } => Box::pin(async {
+///                 Err(keyfold::Error::new(keyfold::ErrorCode::KmsDenied, "this KMS is read-only"))
+///             }),
+///             _ => self.0.call(request),
+///         }
+///     }
+/// }
+/// # let kf = Client::new(ReadOnly(keyfold_kms::EmbeddedKms::in_memory()?));
+/// # let value = SecretBytes::from(b"value".to_vec());
+/// let refused = pollster::block_on(kf.secrets().put("name", value, None));
+/// assert_eq!(refused.unwrap_err().code(), keyfold::ErrorCode::KmsDenied);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub trait Kms: MaybeSendSync {
     /// Performs one operation.
     ///
@@ -41,6 +66,18 @@ impl<K: Kms + ?Sized> Kms for &K {
 }
 
 /// What to sign or verify.
+///
+/// ```
+/// use keyfold::kms::SignInput;
+/// use keyfold::sign::{MessageHasher, SignatureAlgorithm};
+///
+/// // What is longer than 4096 bytes goes as its digest.
+/// let mut hasher = MessageHasher::new(SignatureAlgorithm::EcdsaSha256)?;
+/// hasher.update(&[0; 10_000]);
+/// let input = SignInput::Digest(hasher.finish());
+/// assert!(matches!(input, SignInput::Digest(digest) if digest.len() == 32));
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInput {
     /// The message itself, at most 4096 bytes; the KMS hashes it.
@@ -50,6 +87,21 @@ pub enum SignInput {
 }
 
 /// An operation of a KMS.
+///
+/// ```
+/// # use keyfold::kms::{Kms, Request, Response};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// let key = "keyfold:alias/docs".parse()?;
+/// let Response::Key(full_name) = kms.call(&Request::ResolveKey { key }).await? else {
+///     unreachable!("each request names the kind of its answer");
+/// };
+/// assert_eq!(full_name, docs);
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Request {
@@ -161,6 +213,24 @@ pub enum Request {
 }
 
 /// The answer to a [`Request`].
+///
+/// ```
+/// # use keyfold::EncryptionContext;
+/// # use keyfold::kms::{Kms, Request, Response};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// let context = EncryptionContext::from([("tenant", "acme")]);
+/// let request = Request::GenerateDataKey { key: docs.clone(), context: context.clone() };
+/// let Response::DataKey { data_key, wrapped } = kms.call(&request).await? else { unreachable!() };
+///
+/// let request = Request::Unwrap { wrapped, context, key: Some(docs) };
+/// let Response::Unwrapped(again) = kms.call(&request).await? else { unreachable!() };
+/// assert_eq!(again.0.expose(), data_key.0.expose());
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Response {
@@ -217,6 +287,14 @@ pub enum Response {
 }
 
 /// A data key inside a [`Response`]; its Debug output says nothing of it.
+///
+/// ```
+/// use keyfold::{DataKey, SystemRng, kms::DataKeyReply};
+///
+/// let reply = DataKeyReply(DataKey::make(&SystemRng)?);
+/// assert_eq!(format!("{reply:?}"), "DataKey(..)");
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct DataKeyReply(pub DataKey);
 
 impl std::fmt::Debug for DataKeyReply {

@@ -4,6 +4,15 @@ use crate::crypto::aead::AeadAlgorithm;
 use crate::error::{Error, ErrorCode, Result};
 
 /// A suite of algorithms (docs/spec/envelope.md, clause 5.1).
+///
+/// ```
+/// use keyfold::Suite;
+///
+/// assert_eq!(Suite::from_id(0x0002)?, Suite::ChaCha20Poly1305);
+/// assert_eq!(Suite::Aes256Gcm.name(), "HKDF-SHA-512 + AES-256-GCM");
+/// assert!(Suite::from_id(0x0003).is_err()); // reserved
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Suite {

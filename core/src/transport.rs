@@ -7,6 +7,19 @@ use crate::maybe_send::{BoxFuture, MaybeSendSync};
 
 /// An HTTP request that a provider has built and signed. Values are owned, so that a host
 /// language can implement [`Transport`].
+///
+/// ```
+/// use keyfold::transport::HttpRequest;
+///
+/// let request = HttpRequest {
+///     method: "POST".into(),
+///     url: "https://kms.example.com/?token=secret".into(),
+///     headers: vec![("content-type".into(), "application/json".into())],
+///     body: b"{}".to_vec(),
+/// };
+/// // Neither URL nor headers nor body reach a log.
+/// assert!(!format!("{request:?}").contains("secret"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The method, in capitals.
@@ -20,6 +33,13 @@ pub struct HttpRequest {
 }
 
 /// The answer to an [`HttpRequest`].
+///
+/// ```
+/// use keyfold::transport::HttpResponse;
+///
+/// let response = HttpResponse { status: 200, headers: vec![], body: b"secret".to_vec() };
+/// assert_eq!(format!("{response:?}"), r#"HttpResponse { status: 200, body: 6 bytes, .. }"#);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     /// The status code.
@@ -31,6 +51,17 @@ pub struct HttpResponse {
 }
 
 /// Why no answer came.
+///
+/// ```
+/// use keyfold::{ErrorCode, transport::TransportError};
+///
+/// fn failed(error: &std::io::Error) -> TransportError {
+///     // The kind only: the text of an error may hold the URL.
+///     TransportError { code: ErrorCode::KmsUnavailable, detail: error.kind().to_string() }
+/// }
+/// let error = failed(&std::io::ErrorKind::ConnectionRefused.into());
+/// assert_eq!(error.detail, "connection refused");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportError {
     /// `kms_unavailable` (the default), `cancelled` or `io`.
@@ -40,8 +71,30 @@ pub struct TransportError {
 }
 
 /// Sends one request and returns its answer. It never follows a redirect and never retries.
+///
+/// ```
+/// use keyfold::maybe_send::BoxFuture;
+/// use keyfold::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+///
+/// /// Answers like a server that is always well.
+/// struct Canned;
+///
+/// impl Transport for Canned {
+///     fn send(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+///         let answer = HttpResponse { status: 200, headers: vec![], body: b"{}".to_vec() };
+///         Box::pin(async { Ok(answer) })
+///     }
+/// }
+/// # let request = HttpRequest {
+/// #     method: "GET".into(), url: "https://example.com".into(), headers: vec![], body: vec![],
+/// # };
+/// assert_eq!(pollster::block_on(Canned.send(request)).map(|answer| answer.status), Ok(200));
+/// ```
 pub trait Transport: MaybeSendSync {
     /// Sends `request`.
+    ///
+    /// # Errors
+    /// [`TransportError`] where no answer came. An answer of any status is no error.
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
 }
 

@@ -5,6 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Where the resources of a store live: the parts that their ARNs share.
+///
+/// ```
+/// use keyfold_kms::arn::Realm;
+///
+/// let realm = Realm { region: "eu-central-1".into(), ..Realm::default() };
+/// assert_eq!(realm.key("7f1c"), "arn:aws:kms:eu-central-1:000000000000:key/7f1c");
+/// assert_eq!(realm.account_root(), "arn:aws:iam::000000000000:root");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Realm {
     /// The partition, `aws` unless configured.
@@ -66,6 +74,15 @@ impl Realm {
 }
 
 /// The parts of an ARN, borrowed from its text.
+///
+/// ```
+/// use keyfold_kms::arn::{Arn, Realm};
+///
+/// let arn = Arn::parse("arn:aws:kms:us-east-1:000000000000:alias/docs").expect("an ARN");
+/// assert_eq!((arn.service, arn.resource), ("kms", "alias/docs"));
+/// assert!(arn.is_in(&Realm::default()));
+/// assert_eq!(Arn::parse("alias/docs"), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
     /// The partition.

@@ -23,6 +23,26 @@ const STEP: usize = 512;
 
 /// What is recorded of an operation. Never a plaintext, a key, a secret's value, a token or a
 /// context value.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// # let mut request = EncryptRequest {
+/// #     key_id: key.key_id.clone(), plaintext: b"1234"[..].into(), ..Default::default()
+/// # };
+/// request.encryption_context = [("customer", "Alice")].into();
+/// engine.call(&owner, &request)?;
+///
+/// let record = &engine.audit_records(1, 1)?[0];
+/// assert_eq!((record.operation.as_str(), record.result.as_str()), ("Encrypt", "ok"));
+/// // The names of the context are recorded, its values only as a keyed hash.
+/// assert_eq!(record.trail.context_names, ["customer"]);
+/// assert!(!format!("{record:?}").contains("Alice"));
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditRecord {
@@ -207,6 +227,13 @@ pub(crate) fn list(txn: &mut dyn Txn, after: u64, limit: usize) -> Result<Vec<Au
 }
 
 /// What is wrong with an audit chain.
+///
+/// ```
+/// use keyfold_kms::audit::AuditProblem;
+///
+/// let problem = AuditProblem::Removed { from: 7, to: 9 };
+/// assert_eq!(problem.to_string(), "records 7 to 9 are missing");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuditProblem {
@@ -280,6 +307,22 @@ impl fmt::Display for AuditProblem {
 }
 
 /// What [`crate::Engine::verify_audit`] found.
+///
+/// ```
+/// # use keyfold_kms::types::CreateKeyRequest;
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let kept = engine.verify_audit()?; // keep `last` and `head` on another machine
+/// engine.call(&owner, &CreateKeyRequest::default())?;
+///
+/// // A store that was set back to an older copy is sound, but ends before what was kept.
+/// let now = engine.verify_audit()?;
+/// assert!(now.is_sound() && now.last >= kept.last);
+/// assert_ne!(now.head, kept.head);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
     /// How many records there are.

@@ -44,6 +44,23 @@ pub const OVERHEAD: usize = CIPHERTEXT_START + TAG_LEN;
 pub const MAX_LEN: usize = 6144;
 
 /// What a blob says of the key that it is under.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// # let request = EncryptRequest {
+/// #     key_id: key.key_id.clone(), plaintext: b"1234"[..].into(), ..Default::default()
+/// # };
+/// let ciphertext = engine.call(&owner, &request)?.ciphertext_blob.0;
+/// assert_eq!(ciphertext.len(), 4 + keyfold_kms::blob::OVERHEAD);
+/// let parsed = keyfold_kms::blob::parse(&ciphertext).expect("a blob of this engine");
+/// assert_eq!(parsed.key.key_id.to_string(), key.key_id);
+/// assert_eq!(parsed.key.version, 1);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobKey {
     /// The key's id.
@@ -80,6 +97,11 @@ pub struct ParsedBlob<'a> {
 }
 
 /// Takes a blob apart; `None` for whatever is not of this form. Never panics, never allocates.
+///
+/// ```
+/// assert!(keyfold_kms::blob::parse(b"KF\x01\x01").is_none()); // cut
+/// assert!(keyfold_kms::blob::parse(&[0; 200]).is_none()); // something else
+/// ```
 pub fn parse(blob: &[u8]) -> Option<ParsedBlob<'_>> {
     if blob.len() > MAX_LEN {
         return None;

@@ -6,6 +6,14 @@ use keyfold::maybe_send::MaybeSendSync;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since the Unix epoch, UTC. On the wire: seconds, with a fraction.
+///
+/// ```
+/// use keyfold_kms::Timestamp;
+///
+/// let created = Timestamp::from_millis(1_700_000_000_000);
+/// assert_eq!(created.to_string(), "2023-11-14T22:13:20.000Z");
+/// assert_eq!(created.plus_days(30), created.plus(30 * Timestamp::DAY));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -88,6 +96,23 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Tells the time.
+///
+/// ```
+/// use keyfold_kms::types::CreateKeyRequest;
+/// use keyfold_kms::{Clock, Engine, EngineOptions, Timestamp};
+///
+/// struct Noon; // a test's clock
+/// impl Clock for Noon {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::from_millis(12 * 60 * 60 * Timestamp::SECOND)
+///     }
+/// }
+/// let options = EngineOptions { clock: Box::new(Noon), ..EngineOptions::default() };
+/// let engine = Engine::in_memory_with(options)?;
+/// let key = engine.call(&engine.owner(), &CreateKeyRequest::default())?.key_metadata;
+/// assert_eq!(key.creation_date.to_string(), "1970-01-01T12:00:00.000Z");
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 pub trait Clock: MaybeSendSync {
     /// Now.
     fn now(&self) -> Timestamp;
@@ -100,6 +125,12 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 }
 
 /// The system's clock. WebAssembly in a browser has none: the host passes its own.
+///
+/// ```
+/// use keyfold_kms::{Clock, Timestamp, clock::SystemClock};
+///
+/// assert!(SystemClock.now() > Timestamp::from_millis(1_700_000_000_000)); // 2023
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

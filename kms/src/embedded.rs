@@ -49,12 +49,32 @@ pub struct EmbeddedKms {
 
 impl EmbeddedKms {
     /// A KMS that ends with the process.
+    ///
+    /// # Errors
+    /// `kms_unavailable` where the system has no randomness.
     pub fn in_memory() -> Result<Self, Error> {
         Ok(Self::new(Engine::in_memory().map_err(Error::from)?))
     }
 
     /// Makes a database and its root key, sealed in one slot for each sealer, each with its label.
     /// What was interrupted before is finished; what exists already is left alone.
+    ///
+    /// ```
+    /// use keyfold::SystemRng;
+    /// use keyfold_kms::{EmbeddedKms, EngineOptions, OpenError, root::FileSealer};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, secret) = (folder.path().join("keys.db"), folder.path().join("root"));
+    /// // The database alone opens nothing: keep the root key's file elsewhere, and a copy of it.
+    /// let sealer = FileSealer::create(&secret, &SystemRng)?;
+    /// let kms = EmbeddedKms::create(&path, &[("here", &sealer)], EngineOptions::default())?;
+    /// drop(kms);
+    /// let kms = EmbeddedKms::open(&path, &[&sealer])?;
+    ///
+    /// let again = EmbeddedKms::create(&path, &[("again", &sealer)], EngineOptions::default());
+    /// assert!(matches!(again, Err(OpenError::Exists)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`OpenError::Exists`] where the database has a root key already, [`OpenError::Store`] with
@@ -74,8 +94,17 @@ impl EmbeddedKms {
 
     /// Opens a database with the first root slot that one of the sealers opens.
     ///
+    /// ```
+    /// use keyfold_kms::store::StoreError;
+    /// use keyfold_kms::{EmbeddedKms, OpenError, root::EnvironmentSealer};
+    ///
+    /// let sealer = EnvironmentSealer::of_slot();
+    /// let missing = EmbeddedKms::open("no/such/file".as_ref(), &[&sealer]);
+    /// assert!(matches!(missing, Err(OpenError::Store(StoreError::Missing(_)))));
+    /// ```
+    ///
     /// # Errors
-    /// As [`Engine::open`].
+    /// As [`Engine::open`], and [`StoreError::Missing`] where there is no file.
     #[cfg(feature = "sqlite")]
     pub fn open(path: &std::path::Path, sealers: &[&dyn RootSealer]) -> Result<Self, OpenError> {
         let store = Box::new(SqliteStore::open(path)?);
@@ -89,6 +118,18 @@ impl EmbeddedKms {
     }
 
     /// The same for another caller.
+    ///
+    /// ```
+    /// use keyfold::{Client, ErrorCode};
+    /// use keyfold_kms::{Caller, EmbeddedKms};
+    ///
+    /// // Nothing allows this user anything yet.
+    /// let user = Caller::new("arn:aws:iam::000000000000:user/alice", "000000000000");
+    /// let kf = Client::new(EmbeddedKms::in_memory()?.as_caller(user));
+    /// let refused = pollster::block_on(kf.secrets().get("db/password")).unwrap_err();
+    /// assert_eq!(refused.code(), ErrorCode::KmsDenied);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     #[must_use]
     pub fn as_caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
@@ -96,6 +137,18 @@ impl EmbeddedKms {
     }
 
     /// The engine, for everything beyond the seam: managing keys, grants, secrets, audit.
+    ///
+    /// ```
+    /// use keyfold_kms::{EmbeddedKms, types::{DisableKeyRequest, KeySpec}};
+    ///
+    /// let kms = EmbeddedKms::in_memory()?;
+    /// let docs = kms.create_key("alias/docs", KeySpec::SymmetricDefault)?;
+    /// let engine = kms.engine();
+    /// let request = DisableKeyRequest { key_id: docs.rest().to_owned() };
+    /// engine.call(&engine.owner(), &request)?;
+    /// assert!(engine.verify_audit()?.is_sound());
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -103,6 +156,18 @@ impl EmbeddedKms {
     /// Makes a KMS key and an alias for it, and answers the key's full name. A symmetric key
     /// encrypts, any other signs; for all that a key can be told, call the
     /// [`engine`](EmbeddedKms::engine) with a [`CreateKeyRequest`].
+    ///
+    /// ```
+    /// use keyfold::ErrorCode;
+    /// use keyfold_kms::{EmbeddedKms, types::KeySpec};
+    ///
+    /// let kms = EmbeddedKms::in_memory()?;
+    /// let release = kms.create_key("alias/release", KeySpec::EccNistP256)?;
+    /// assert!(release.as_str().starts_with("keyfold:arn:aws:kms:"));
+    /// let again = kms.create_key("alias/release", KeySpec::EccNistP256).unwrap_err();
+    /// assert_eq!(again.code(), ErrorCode::VersionConflict);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `version_conflict` where the alias exists (the key is then left without one),

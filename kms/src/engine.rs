@@ -59,6 +59,21 @@ pub struct Engine {
 
 /// An operation: a request that names its answer. Implemented by every request of
 /// [`crate::types`]; not to be implemented elsewhere.
+///
+/// ```
+/// use keyfold_kms::{Caller, Engine, KmsError, engine::Operation};
+/// # use keyfold_kms::types::CreateKeyRequest;
+///
+/// /// Calls, and says what was called where it fails.
+/// fn traced<O: Operation>(kms: &Engine, by: &Caller, request: &O) -> Result<O::Response, String> {
+///     kms.call(by, request).map_err(|error: KmsError| format!("{}: {error}", O::NAME))
+/// }
+/// # let engine = Engine::in_memory()?;
+/// # let stranger = Caller::new("arn:aws:iam::000000000000:user/eve", "000000000000");
+/// let refused = traced(&engine, &stranger, &CreateKeyRequest::default()).unwrap_err();
+/// assert!(refused.starts_with("CreateKey: AccessDeniedException"));
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 pub trait Operation {
     /// What it answers.
     type Response;
@@ -159,8 +174,22 @@ impl Engine {
         Caller::owner(&self.identity.realm)
     }
 
-    /// Performs an operation. Its audit record is durable before this returns, whatever the
-    /// outcome; that of a change commits together with the change.
+    /// Performs an operation, in one transaction. Its audit record is durable before this returns,
+    /// whatever the outcome; that of a change commits together with the change.
+    ///
+    /// ```
+    /// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest};
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    /// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+    /// let request = EncryptRequest { key_id: key.key_id, ..EncryptRequest::default() };
+    /// let refused = engine.call(&owner, &request).err().expect("there is no plaintext");
+    /// assert_eq!(refused.code(), keyfold_kms::KmsErrorCode::Validation);
+    /// // Failures are recorded too.
+    /// assert_eq!(engine.audit_records(0, 10)?[1].result, "ValidationException");
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
     ///
     /// # Errors
     /// In this order: `ValidationException` for a wrong shape, errors of resolving the key,
@@ -225,12 +254,45 @@ impl Engine {
         })
     }
 
-    /// At most `limit` audit records after a number, oldest first.
+    /// At most `limit` audit records after a number (0: from the first), oldest first. What cannot
+    /// be read is left out; [`Engine::verify_audit`] tells it.
+    ///
+    /// ```
+    /// # use keyfold_kms::types::CreateKeyRequest;
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    /// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+    /// let records = engine.audit_records(0, 100)?;
+    /// assert_eq!((records[0].seq, records[0].operation.as_str()), (1, "CreateKey"));
+    /// assert_eq!(records[0].trail.resources, [key.arn]);
+    /// // The next page starts after the last number of this one.
+    /// assert!(engine.audit_records(1, 100)?.is_empty());
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `DependencyTimeoutException`, `KMSInternalException`: what the store says.
     pub fn audit_records(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>> {
         store::read(&*self.store, |txn| audit::list(txn, after, limit))
     }
 
     /// Walks the audit chain and tells every record that is missing, altered or out of place.
+    ///
+    /// ```
+    /// # use keyfold_kms::types::CreateKeyRequest;
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    /// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+    /// let report = engine.verify_audit()?;
+    /// assert!(report.is_sound(), "{:?}", report.problems);
+    /// assert_eq!((report.records, report.last), (1, 1));
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the store says; a chain that is not sound is a report, no error.
     pub fn verify_audit(&self) -> Result<AuditReport> {
         store::read(&*self.store, |txn| audit::verify(txn, &self.keys))
     }

@@ -11,6 +11,13 @@ pub type Result<T, E = KmsError> = std::result::Result<T, E>;
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal;)+) => {
         /// The name of a failure, as `__type` carries it on the wire.
+        ///
+        /// ```
+        /// use keyfold_kms::KmsErrorCode;
+        ///
+        /// assert_eq!(KmsErrorCode::NotFound.as_str(), "NotFoundException");
+        /// assert_eq!(KmsErrorCode::NotFound.status(), 400);
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum KmsErrorCode {
@@ -117,6 +124,21 @@ impl fmt::Display for KmsErrorCode {
 
 /// A failure, safe to log: the message never holds a plaintext, a message to sign, a context
 /// value, a token or key material.
+///
+/// ```
+/// # use keyfold_kms::types::DescribeKeyRequest;
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// use keyfold_kms::KmsErrorCode;
+///
+/// let request = DescribeKeyRequest { key_id: "alias/none".into(), ..Default::default() };
+/// let error = engine.call(&owner, &request).unwrap_err();
+/// assert_eq!(error.code(), KmsErrorCode::NotFound);
+/// // In the core's terms:
+/// assert_eq!(keyfold::Error::from(error).code(), keyfold::ErrorCode::KmsKeyUnavailable);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone)]
 pub struct KmsError {
     code: KmsErrorCode,

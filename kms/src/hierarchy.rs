@@ -15,6 +15,15 @@ pub(crate) const KEY_LEN: usize = 32;
 const SALT_LEN: usize = 32;
 
 /// The root key: 32 random bytes that exist in the clear only in memory.
+///
+/// ```
+/// use keyfold_kms::root::RootKey;
+///
+/// let mut opened = [7; 32]; // what a sealer has opened
+/// let root = RootKey::take(&mut opened).expect("32 bytes");
+/// assert_eq!(opened, [0; 32]); // the source is wiped
+/// assert!(RootKey::take(&mut [7; 31]).is_none());
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct RootKey(Box<[u8; KEY_LEN]>);
 

@@ -24,6 +24,14 @@ const MAX_DRAWS: usize = 1 << 21;
 
 /// What a password is made of. The default: 32 characters, each a lowercase or uppercase letter,
 /// a digit or an ASCII punctuation mark, every one of these types at least once.
+///
+/// ```
+/// use keyfold_kms::password::{PasswordRules, random_password};
+///
+/// let rules = PasswordRules { exclude_characters: "0O1lI".into(), ..PasswordRules::default() };
+/// let password = random_password(&rules, &keyfold::SystemRng).unwrap();
+/// assert!(!password.expose().iter().any(|byte| b"0O1lI".contains(byte)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the members of GetRandomPassword")]
 pub struct PasswordRules {
@@ -61,6 +69,14 @@ impl Default for PasswordRules {
 }
 
 /// Why there is no password.
+///
+/// ```
+/// use keyfold_kms::password::{PasswordError, PasswordRules, random_password};
+///
+/// let rules = PasswordRules { length: 3, ..PasswordRules::default() }; // four required types
+/// let refused = random_password(&rules, &keyfold::SystemRng);
+/// assert!(matches!(refused, Err(PasswordError::Invalid(_))));
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum PasswordError {
     /// The rules are out of range or no password satisfies them (`InvalidParameterException`).

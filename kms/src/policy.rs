@@ -36,6 +36,30 @@ use element::{Actions, Principal, Resource};
 pub const MAX_LEN: usize = 32_768;
 
 /// A parsed key policy.
+///
+/// ```
+/// use keyfold_kms::policy::{Conditions, Decision, PolicyRequest, parse};
+///
+/// let policy = parse(
+///     r#"{"Version": "2012-10-17", "Statement": [
+///         {"Sid": "Readers", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
+///          "Principal": {"AWS": "arn:aws:iam::111122223333:role/reader"}}
+///     ]}"#,
+/// )?;
+/// let request = PolicyRequest {
+///     principal: "arn:aws:iam::111122223333:role/reader",
+///     account: "111122223333",
+///     role_allows: false,
+///     action: "kms:Decrypt",
+///     resource: "arn:aws:kms:us-east-1:111122223333:key/7f1c",
+///     conditions: &Conditions::new(),
+/// };
+/// assert_eq!(policy.decide(&request), Decision::Allow { statement: "Readers" });
+/// let request = PolicyRequest { action: "kms:Encrypt", ..request };
+/// assert_eq!(policy.decide(&request), Decision::Implicit);
+/// assert!(!policy.keeps_control(&request)); // the caller could not change it again
+/// # Ok::<(), keyfold_kms::policy::PolicyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Policy {
     statements: Vec<Statement>,
@@ -183,6 +207,15 @@ impl Statement {
 ///
 /// A key without values is absent. Debug prints the keys only: the values of an encryption
 /// context may tell who a customer is.
+///
+/// ```
+/// use keyfold_kms::policy::Conditions;
+///
+/// let mut conditions = Conditions::new();
+/// conditions.set("kms:ViaService", "secretsmanager.us-east-1.amazonaws.com");
+/// conditions.set_context(&[("customer", "Alice")].into());
+/// assert!(!format!("{conditions:?}").contains("Alice")); // names only
+/// ```
 #[derive(Clone, Default)]
 pub struct Conditions(BTreeMap<String, Vec<String>>);
 
@@ -227,6 +260,12 @@ impl fmt::Debug for Conditions {
 
 /// Why a policy document was refused (`MalformedPolicyDocumentException`). It never repeats a
 /// value of the document.
+///
+/// ```
+/// let text = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps"}]}"#;
+/// let refused = keyfold_kms::policy::parse(text).err().expect("no such effect");
+/// assert!(!refused.to_string().contains("Perhaps")); // it tells the place, not the value
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     place: Place,

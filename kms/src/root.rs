@@ -30,11 +30,37 @@ pub use file::FileSealer;
 pub use passphrase::PassphraseSealer;
 
 /// Seals and opens copies of the root key: with a secret of its own, or by asking another KMS.
+///
+/// ```
+/// use keyfold::Rng;
+/// use keyfold_kms::root::{RootKey, RootSealer, SealedRoot, SlotError};
+///
+/// /// Keeps the root key in a device; this one only notes that it was asked.
+/// struct Device;
+/// impl RootSealer for Device {
+///     fn kind(&self) -> &'static str {
+///         "device"
+///     }
+///     fn seal(&self, _: &RootKey, _: &[u8], _: &dyn Rng) -> Result<SealedRoot, SlotError> {
+///         Err(SlotError::Unavailable("the device is not plugged in".into()))
+///     }
+///     fn open(&self, _: &SealedRoot, _: &[u8]) -> Result<RootKey, SlotError> {
+///         Err(SlotError::Unavailable("the device is not plugged in".into()))
+///     }
+/// }
+/// # use keyfold_kms::{Engine, EngineOptions, store::MemoryStore};
+/// let store = Box::new(MemoryStore::new());
+/// let failed = Engine::create(store, &[("device", &Device)], EngineOptions::default());
+/// assert!(failed.err().expect("no device").to_string().contains("not plugged in"));
+/// ```
 pub trait RootSealer {
     /// The kind of slot that it makes and opens: `file`, `passphrase`, `environment`, …
     fn kind(&self) -> &'static str;
 
     /// Seals the root key. `binding` names store and slot; it must be authenticated.
+    ///
+    /// # Errors
+    /// Why the secret cannot be had.
     fn seal(
         &self,
         root: &RootKey,
@@ -49,7 +75,7 @@ pub trait RootSealer {
     fn open(&self, sealed: &SealedRoot, binding: &[u8]) -> std::result::Result<RootKey, SlotError>;
 }
 
-/// A sealed copy of the root key. All of it is public.
+/// A sealed copy of the root key, as a [`RootSealer`] makes it. All of it is public.
 #[derive(Clone, Debug)]
 pub struct SealedRoot {
     /// What the sealer needs again to open it.
@@ -59,6 +85,18 @@ pub struct SealedRoot {
 }
 
 /// Why a sealer cannot seal or open.
+///
+/// ```
+/// use keyfold_kms::root::{EnvironmentSealer, SlotError};
+/// # use keyfold_kms::{Engine, EngineOptions, OpenError, store::MemoryStore};
+///
+/// let sealer = EnvironmentSealer::new("KEYFOLD_NO_SUCH_VARIABLE");
+/// # let store = Box::new(MemoryStore::new());
+/// let failed = Engine::create(store, &[("env", &sealer)], EngineOptions::default());
+/// let Err(OpenError::NoSlotOpens { tried, .. }) = failed else { panic!("it is not set") };
+/// let why = SlotError::Unavailable("KEYFOLD_NO_SUCH_VARIABLE is not set".into());
+/// assert_eq!(tried, [("env".to_owned(), why)]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotError {
@@ -86,6 +124,13 @@ impl fmt::Display for SlotError {
 impl std::error::Error for SlotError {}
 
 /// Why a store does not open.
+///
+/// ```
+/// use keyfold_kms::{Engine, EngineOptions, OpenError, store::MemoryStore};
+///
+/// let empty = Engine::open(Box::new(MemoryStore::new()), &[], EngineOptions::default());
+/// assert!(matches!(empty, Err(OpenError::NoRoot)));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -168,6 +213,16 @@ pub struct SlotInfo {
 }
 
 /// What an engine is made with.
+///
+/// ```
+/// use keyfold_kms::arn::Realm;
+/// use keyfold_kms::{Engine, EngineOptions};
+///
+/// let realm = Realm { account: "111122223333".into(), ..Realm::default() };
+/// let engine = Engine::in_memory_with(EngineOptions { realm, ..EngineOptions::default() })?;
+/// assert_eq!(engine.owner().account(), "111122223333");
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 pub struct EngineOptions {
     /// Partition, region and account of a new store; an existing one keeps its own.
     pub realm: Realm,
@@ -236,6 +291,19 @@ impl Engine {
     /// Makes the root key of an empty store, sealed in one slot for each sealer, each with its
     /// label. It is made once: whoever comes second is told that it exists.
     ///
+    /// ```
+    /// # use keyfold::SecretBytes;
+    /// # use keyfold_kms::{Engine, EngineOptions, OpenError};
+    /// # use keyfold_kms::{root::PassphraseSealer, store::MemoryStore};
+    /// # let sealer = PassphraseSealer::new(SecretBytes::from(&b"correct horse"[..]));
+    ///
+    /// let store = Box::new(MemoryStore::new()); // or a SqliteStore
+    /// let engine = Engine::create(store, &[("passphrase", &sealer)], EngineOptions::default())?;
+    /// assert_eq!(engine.opened_by().map(|slot| slot.label.as_str()), Some("passphrase"));
+    /// assert_eq!(engine.root_slots()?.len(), 1);
+    /// # Ok::<(), OpenError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`OpenError::Exists`]; what a sealer says; what the store says.
     pub fn create(
@@ -251,11 +319,17 @@ impl Engine {
     }
 
     /// An engine whose store and root key end with it.
+    ///
+    /// # Errors
+    /// `KMSInternalException` where the system has no randomness.
     pub fn in_memory() -> Result<Self> {
         Self::in_memory_with(EngineOptions::default())
     }
 
     /// [`Engine::in_memory`] with a realm, clock and generator of the caller's choice.
+    ///
+    /// # Errors
+    /// `ValidationException` for a realm that no ARN can hold; where the generator fails.
     pub fn in_memory_with(options: EngineOptions) -> Result<Self> {
         let made = Self::found(Box::new(MemoryStore::new()), &[], options);
         made.map_err(|error| match error {
@@ -300,6 +374,29 @@ impl Engine {
 
     /// Opens a store with the first slot that one of the sealers opens.
     ///
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+    /// use keyfold::SystemRng;
+    /// use keyfold_kms::root::FileSealer;
+    /// use keyfold_kms::store::SqliteStore;
+    /// use keyfold_kms::{Engine, EngineOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, secret) = (folder.path().join("keys.db"), folder.path().join("root"));
+    /// # let sealer = FileSealer::create(&secret, &SystemRng)?;
+    /// # let store = Box::new(SqliteStore::create(&path)?);
+    /// # drop(Engine::create(store, &[("file", &sealer)], EngineOptions::default())?);
+    /// let store = Box::new(SqliteStore::open(&path)?);
+    /// let engine = Engine::open(store, &[&FileSealer::new(&secret)], EngineOptions::default())?;
+    ///
+    /// // Another secret does not open it, and the error says which slots were tried.
+    /// let other = FileSealer::create(folder.path().join("other"), &SystemRng)?;
+    /// let store = Box::new(SqliteStore::open(&path)?);
+    /// let wrong = Engine::open(store, &[&other], EngineOptions::default()).err().unwrap();
+    /// assert!(wrong.to_string().contains("does not belong to this database"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`OpenError::NoRoot`], [`OpenError::NoSlotOpens`], [`OpenError::WrongRoot`]; what the
     /// store says.
@@ -339,7 +436,10 @@ impl Engine {
         Err(OpenError::NoSlotOpens { store_id, tried })
     }
 
-    /// The slots of the root key, oldest first.
+    /// The slots of the root key, oldest first; at most 64.
+    ///
+    /// # Errors
+    /// What the store says.
     pub fn root_slots(&self) -> Result<Vec<SlotInfo>> {
         let slots = store::read(&*self.store, slot_rows)?;
         Ok(slots.iter().map(|(id, row)| info(*id, row)).collect())
@@ -350,7 +450,21 @@ impl Engine {
         self.opened_by.as_ref()
     }
 
-    /// Seals the root key in one more slot. The slot is opened once again before it is kept.
+    /// Seals the root key in one more slot, whose label has 1 to 128 characters. The slot is opened
+    /// once again before it is kept.
+    ///
+    /// ```
+    /// # use keyfold::SecretBytes;
+    /// # use keyfold_kms::{Engine, OpenError, root::PassphraseSealer};
+    /// # let sealer = PassphraseSealer::new(SecretBytes::from(&b"correct horse"[..]));
+    ///
+    /// let engine = Engine::in_memory()?;
+    /// let slot = engine.add_root_slot("break glass", &sealer)?;
+    /// assert_eq!((slot.kind.as_str(), slot.label.as_str()), ("passphrase", "break glass"));
+    /// // One slot must stay, or nothing would open the store.
+    /// assert!(engine.remove_root_slot(slot.id).is_err());
+    /// # Ok::<(), OpenError>(())
+    /// ```
     ///
     /// # Errors
     /// What the sealer says; what the store says.

@@ -91,11 +91,30 @@ tables! {
 pub type Record = (Vec<u8>, Vec<u8>);
 
 /// A transaction: sees its own changes, and nobody else's until it ends.
+///
+/// ```
+/// use keyfold_kms::store::{End, MemoryStore, Store, StoreError, Table};
+///
+/// MemoryStore::new().write(&mut |txn| {
+///     txn.put(Table::Config, b"a", b"1").expect("a short record");
+///     txn.delete(Table::Config, b"missing").expect("no error");
+///     // It sees its own changes; nobody else will see these.
+///     assert_eq!(txn.get(Table::Config, b"a"), Ok(Some(b"1".to_vec())));
+///     End::Rollback
+/// })?;
+/// # Ok::<(), StoreError>(())
+/// ```
 pub trait Txn {
     /// The value under a key.
+    ///
+    /// # Errors
+    /// What the database says.
     fn get(&mut self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// At most `limit` records of a range, in the order of their keys.
+    ///
+    /// # Errors
+    /// What the database says.
     fn scan(
         &mut self,
         table: Table,
@@ -106,7 +125,8 @@ pub trait Txn {
     /// Stores a value, over one that is there.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`] inside [`Store::read`].
+    /// [`StoreError::ReadOnly`] inside [`Store::read`], [`StoreError::TooLong`] beyond [`MAX_KEY`]
+    /// or [`MAX_VALUE`].
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
 
     /// Removes a record; one that is not there is no error.
@@ -117,6 +137,18 @@ pub trait Txn {
 }
 
 /// How a write transaction ends.
+///
+/// ```
+/// use keyfold_kms::store::{End, MemoryStore, Store, StoreError, Table};
+///
+/// let store = MemoryStore::new();
+/// store.write(&mut |txn| {
+///     txn.put(Table::Config, b"name", b"value").expect("a short record");
+///     End::Rollback
+/// })?;
+/// store.read(&mut |txn| assert_eq!(txn.get(Table::Config, b"name"), Ok(None)))?;
+/// # Ok::<(), StoreError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Everything is kept, durably, before [`Store::write`] returns.
@@ -127,12 +159,33 @@ pub enum End {
 
 /// A transactional store. Transactions that write are serialised: one at a time, over all
 /// processes that share the store.
+///
+/// ```
+/// use keyfold_kms::store::{End, MemoryStore, Store, StoreError, Table};
+///
+/// let store = MemoryStore::new();
+/// store.write(&mut |txn| {
+///     let done = txn.put(Table::Config, b"name", b"value");
+///     if done.is_ok() { End::Commit } else { End::Rollback }
+/// })?;
+/// let mut found = None;
+/// store.read(&mut |txn| found = txn.get(Table::Config, b"name").ok().flatten())?;
+/// assert_eq!(found.as_deref(), Some(&b"value"[..]));
+/// # Ok::<(), StoreError>(())
+/// ```
 pub trait Store: MaybeSendSync {
     /// Runs `work` over a consistent view. Changes are refused.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], and what else keeps the transaction from running.
     fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError>;
 
     /// Runs `work` and keeps all that it changed, or nothing: where it answers
     /// [`End::Rollback`] and where this returns an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::ReadOnly`], [`StoreError::Full`], and what else keeps
+    /// the transaction from running or from being durable.
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError>;
 }
 
@@ -189,6 +242,17 @@ fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Why a store does not do what it is asked.
+///
+/// ```
+/// use keyfold_kms::store::{End, MAX_KEY, MemoryStore, Store, StoreError, Table};
+///
+/// MemoryStore::new().write(&mut |txn| {
+///     let refused = txn.put(Table::Config, &[0; MAX_KEY + 1], b"value");
+///     assert_eq!(refused, Err(StoreError::TooLong));
+///     End::Rollback
+/// })?;
+/// # Ok::<(), StoreError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {

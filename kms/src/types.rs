@@ -2,6 +2,18 @@
 //!
 //! Serde reads and writes exactly that wire form: PascalCase names, blobs in base64, times in
 //! seconds. Members that are not known are ignored.
+//!
+//! ```
+//! use keyfold_kms::Engine;
+//! use keyfold_kms::types::CreateKeyRequest;
+//!
+//! // What an AWS SDK sends is read as it stands, and answered alike.
+//! let request: CreateKeyRequest = serde_json::from_str(r#"{"Description": "documents"}"#)?;
+//! let engine = Engine::in_memory()?;
+//! let answer = serde_json::to_value(engine.call(&engine.owner(), &request)?)?;
+//! assert_eq!(answer["KeyMetadata"]["KeyState"], "Enabled");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod crypto;
 mod grants;
@@ -27,6 +39,14 @@ pub use rotation::*;
 pub use secrets::*;
 
 /// Public bytes: base64 on the wire.
+///
+/// ```
+/// use keyfold_kms::types::Blob;
+///
+/// let blob = Blob::from(&b"KF"[..]);
+/// assert_eq!(serde_json::to_string(&blob)?, r#""S0Y=""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blob(pub Vec<u8>);
 
@@ -57,6 +77,14 @@ impl<'de> Deserialize<'de> for Blob {
 
 /// Bytes that must not leak: plaintexts, messages, data keys. Base64 on the wire; zeroized on
 /// drop; neither Debug nor Clone.
+///
+/// ```
+/// use keyfold_kms::types::Sensitive;
+///
+/// let card: Sensitive = serde_json::from_str(r#""NDExMQ==""#)?;
+/// assert_eq!((card.expose(), card.len()), (&b"4111"[..], 4));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
 pub struct Sensitive(Vec<u8>);
 

@@ -116,10 +116,31 @@ impl<K: Kms> Client<K> {
     }
 
     /// Replaces the recipients of an envelope by the wrapping keys of `to`, without touching the
-    /// body and without revealing the data key; signatures stay valid. One call to the KMS for
-    /// each key of `to`.
+    /// body and without revealing the data key; signatures stay valid (docs/spec/envelope.md,
+    /// clause 9). One call to the KMS for each key of `to`.
     ///
     /// `from` names the keys that may open the envelope now.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Header, Keyring, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let backup = kms.create_key("alias/backup", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let mut sealed = kf.encrypt_with(b"hello", &ring, &context, &SealOptions::default()).await?;
+    /// let header = Header::parse_detached(&sealed.header)?;
+    /// let new_ring = Keyring::generate_with(backup);
+    /// sealed.header = kf.rewrap(&header, &ring, &new_ring).await?.to_bytes()?;
+    ///
+    /// let envelope = sealed.attached(); // the body is untouched
+    /// assert_eq!(kf.decrypt(&envelope, &new_ring, &context).await?, b"hello");
+    /// assert!(kf.decrypt(&envelope, &ring, &context).await.is_err());
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `no_usable_key` where no present recipient can be rewrapped, the `kms_*` codes,
@@ -131,6 +152,28 @@ impl<K: Kms> Client<K> {
 
     /// Adds the wrapping keys of `new` to the recipients of an envelope, as
     /// [`rewrap`](Client::rewrap) does.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Header, Keyring, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let backup = kms.create_key("alias/backup", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// # let sealed = kf.encrypt_with(b"hello", &ring, &context, &SealOptions::default()).await?;
+    /// # let header = Header::parse_detached(&sealed.header)?;
+    /// let by_backup = Keyring::generate_with(backup.clone());
+    /// let shared = kf.add_recipients(&header, &ring, &by_backup).await?;
+    /// assert_eq!(shared.recipients().len(), 2);
+    /// assert_eq!(kf.decrypt_body(&shared, &sealed.body, &by_backup, &context).await?, b"hello");
+    ///
+    /// let alone = kf.remove_recipients(&shared, &[backup]).await?;
+    /// assert_eq!(alone, header);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As [`rewrap`](Client::rewrap), and `limit_exceeded` beyond 16 recipients.
@@ -149,7 +192,24 @@ impl<K: Kms> Client<K> {
     }
 
     /// Removes every recipient under these KMS keys, given by any of their names. Whoever has
-    /// unwrapped the data key before can still open the body: this is no revocation.
+    /// unwrapped the data key before can still open the body: this is no revocation (clause 9.5).
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, ErrorCode, Header, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// # let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+    /// # let (header, _) = Header::parse(&sealed)?;
+    /// // The last recipient stays: without it nobody could open the envelope.
+    /// let refused = kf.remove_recipients(&header, &["keyfold:alias/docs".parse()?]).await;
+    /// assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidArgument);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` where a key is not a recipient or none would be left; the `kms_*`
@@ -210,7 +270,23 @@ impl<K: Kms> Client<K> {
         Err(failures.into_error())
     }
 
-    /// The full name of a KMS key.
+    /// The full name of a KMS key, as recipients carry it: an alias may point elsewhere tomorrow
+    /// (docs/spec/envelope.md, clause 4.3.3).
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs.clone()));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let full_name = kf.resolve(&"keyfold:alias/docs".parse()?).await?;
+    /// assert_eq!(full_name, docs);
+    /// assert!(!full_name.is_alias());
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The `kms_*` codes.
@@ -222,6 +298,22 @@ impl<K: Kms> Client<K> {
     }
 
     /// Encrypts small data, 1 to 4096 bytes, under the KMS key itself.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, SecretBytes};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs.clone()));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let card = SecretBytes::from(&b"4111 1111 1111 1111"[..]);
+    /// let ciphertext = kf.encrypt_small(&docs, card, &context).await?;
+    /// let card = kf.decrypt_small(Some(&docs), &ciphertext, &context).await?;
+    /// assert_eq!(card.expose(), b"4111 1111 1111 1111");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `limit_exceeded`, `invalid_argument`, the `kms_*` codes.
@@ -242,7 +334,24 @@ impl<K: Kms> Client<K> {
     }
 
     /// Decrypts what [`encrypt_small`](Client::encrypt_small) made; `key` where it must be of
-    /// that key.
+    /// that key. Where the ciphertext comes from elsewhere, name the key: otherwise any key that
+    /// the caller may use will do.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, ErrorCode, Keyring, SecretBytes};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs.clone()));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// # let pin = SecretBytes::from(&b"1234"[..]);
+    /// # let ciphertext = kf.encrypt_small(&docs, pin, &context).await?;
+    /// let refused = kf.decrypt_small(None, &ciphertext, &EncryptionContext::new()).await;
+    /// assert_eq!(refused.unwrap_err().code(), ErrorCode::AuthenticationFailed);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `authentication_failed`, the `kms_*` codes.

@@ -14,6 +14,24 @@ impl<K: Kms> Client<K> {
     /// Signs a message with a key of the KMS: DER for ECDSA. A message above 4096 bytes is hashed
     /// here and its digest signed, which gives the same signature.
     ///
+    /// ```
+    /// # use keyfold::Client;
+    /// # use keyfold::sign::SignatureAlgorithm;
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::EccNistP256};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let release = kms.create_key("alias/release", EccNistP256)?;
+    /// # let kf = Client::new(kms);
+    /// let signature = kf.sign(&release, SignatureAlgorithm::EcdsaSha256, b"report").await?;
+    ///
+    /// // Whoever has the public key verifies without the KMS.
+    /// let public = kf.public_key(&release).await?;
+    /// public.verify(SignatureAlgorithm::EcdsaSha256, b"report", &signature)?;
+    /// assert!(public.verify(SignatureAlgorithm::EcdsaSha256, b"forged", &signature).is_err());
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// The `kms_*` codes; `invalid_argument` for a message above 4096 bytes under Ed25519, which
     /// has no digest form.
@@ -34,6 +52,24 @@ impl<K: Kms> Client<K> {
     }
 
     /// Signs a message's digest, as [`MessageHasher`] makes it.
+    ///
+    /// ```
+    /// # use keyfold::Client;
+    /// # use keyfold::sign::{MessageHasher, SignatureAlgorithm};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::EccNistP256};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let release = kms.create_key("alias/release", EccNistP256)?;
+    /// # let kf = Client::new(kms);
+    /// let mut hasher = MessageHasher::new(SignatureAlgorithm::EcdsaSha256)?;
+    /// hasher.update(b"large ");
+    /// hasher.update(b"report");
+    /// let digest = hasher.finish();
+    /// let signature = kf.sign_digest(&release, SignatureAlgorithm::EcdsaSha256, &digest).await?;
+    /// kf.verify(&release, SignatureAlgorithm::EcdsaSha256, b"large report", &signature).await?;
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The `kms_*` codes; `invalid_argument` where the digest is not of the algorithm's length.
@@ -61,6 +97,21 @@ impl<K: Kms> Client<K> {
 
     /// The public key of an asymmetric KMS key: hand it to whoever verifies.
     ///
+    /// ```
+    /// # use keyfold::Client;
+    /// # use keyfold::sign::KeySpec;
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::EccNistP256};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let release = kms.create_key("alias/release", EccNistP256)?;
+    /// # let kf = Client::new(kms);
+    /// let public = kf.public_key(&release).await?;
+    /// assert_eq!(public.spec(), KeySpec::EccNistP256);
+    /// assert!(public.to_spki_pem().starts_with("-----BEGIN PUBLIC KEY-----"));
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// The `kms_*` codes; `kms_protocol` where the KMS answers no valid key.
     pub async fn public_key(&self, key: &KeyUri) -> Result<PublicKey> {
@@ -74,6 +125,23 @@ impl<K: Kms> Client<K> {
     }
 
     /// Verifies a signature with the public key of a KMS key; the message stays here.
+    ///
+    /// ```
+    /// # use keyfold::Client;
+    /// # use keyfold::{ErrorCode, sign::SignatureAlgorithm};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::EccNistP256};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let release = kms.create_key("alias/release", EccNistP256)?;
+    /// # let kf = Client::new(kms);
+    /// let algorithm = SignatureAlgorithm::EcdsaSha256;
+    /// let signature = kf.sign(&release, algorithm, b"report").await?;
+    /// kf.verify(&release, algorithm, b"report", &signature).await?;
+    /// let refused = kf.verify(&release, algorithm, b"forged", &signature).await.unwrap_err();
+    /// assert_eq!(refused.code(), ErrorCode::SignatureInvalid);
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `signature_invalid`, the `kms_*` codes.
@@ -98,7 +166,32 @@ impl<K: Kms> Client<K> {
         EnvelopeSignature::new(public_key.spec(), SignerHint::Spki(public_key.to_spki_der()))
     }
 
-    /// The trailer of a signed envelope, by the signer that its sealer was started with.
+    /// The trailer of a signed envelope (docs/spec/envelope.md, clause 7.2), by the signer that
+    /// its sealer was started with. Append it to the body.
+    ///
+    /// ```
+    /// # use keyfold::{Client, Demands, EncryptionContext};
+    /// # use keyfold::{Keyring, SealOptions, Signer, SignerPolicy};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::*};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let release = kms.create_key("alias/release", EccNistP256)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let signer = Signer::Kms(release);
+    /// let options = SealOptions { signer: Some(signer.clone()), ..SealOptions::default() };
+    /// let mut sealer = kf.sealer(&ring, &context, &options).await?;
+    /// let mut envelope = sealer.header().to_vec();
+    /// sealer.update(b"hello", &mut envelope)?;
+    /// if let Some(pending) = sealer.finish(&mut envelope)? {
+    ///     envelope.extend(kf.sign_pending(pending, &signer).await?);
+    /// }
+    /// let demands = Demands::new(&context).signed_by(SignerPolicy::Anyone);
+    /// assert_eq!(kf.decrypt(&envelope, &ring, demands).await?, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The `kms_*` codes, `kms_protocol` where the signature has another form,

@@ -21,6 +21,19 @@ pub enum AeadAlgorithm {
 
 /// A key, expanded for one algorithm and the best backend of this CPU. The key schedule is
 /// zeroized on drop.
+///
+/// ```
+/// use keyfold::crypto::aead::{AeadAlgorithm, AeadKey};
+///
+/// let key = AeadKey::new(AeadAlgorithm::ChaCha20Poly1305, &[7; 32]);
+/// let nonce = [0; 12]; // never twice under one key
+/// let mut data = *b"hello";
+/// let tag = key.seal(&nonce, b"associated", &mut data);
+/// assert!(key.open(&nonce, b"other", &mut data.clone(), &tag).is_err());
+/// key.open(&nonce, b"associated", &mut data, &tag)?;
+/// assert_eq!(&data, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct AeadKey(Backend);
 
 enum Backend {
@@ -63,6 +76,10 @@ impl AeadKey {
     }
 
     /// Encrypts `data` in place and returns the tag. A nonce must never repeat under one key.
+    ///
+    /// # Panics
+    /// Where `data` is longer than the algorithm allows (64 GiB with AES-256-GCM, 256 GiB with
+    /// ChaCha20-Poly1305) and the portable backend runs. No caller may go that far.
     pub fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], data: &mut [u8]) -> [u8; TAG_LEN] {
         // The portable backends refuse only data beyond 64 GiB; no caller seals more than a
         // segment or a KMS message at a time.

@@ -4,12 +4,45 @@ use hmac::{KeyInit, Mac};
 use sha2::digest::{Digest, FixedOutput, Output, Update};
 
 /// SHA-256 over input that arrives in parts.
+///
+/// ```
+/// use keyfold::crypto::hash::Sha256;
+///
+/// let mut hash = Sha256::default();
+/// hash.update(b"a");
+/// hash.update(b"bc");
+/// let digest = hash.finish();
+/// assert_eq!(digest, Sha256::digest(b"abc"));
+/// assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]); // FIPS 180-4
+/// ```
 #[derive(Clone, Default)]
 pub struct Sha256(sha2::Sha256);
 /// SHA-384 over input that arrives in parts.
+///
+/// ```
+/// use keyfold::crypto::hash::Sha384;
+///
+/// let mut hash = Sha384::default();
+/// hash.update(b"a");
+/// hash.update(b"bc");
+/// let digest = hash.finish();
+/// assert_eq!(digest, Sha384::digest(b"abc"));
+/// assert_eq!(digest[..4], [0xcb, 0x00, 0x75, 0x3f]); // FIPS 180-4
+/// ```
 #[derive(Clone, Default)]
 pub struct Sha384(sha2::Sha384);
 /// SHA-512 over input that arrives in parts.
+///
+/// ```
+/// use keyfold::crypto::hash::Sha512;
+///
+/// let mut hash = Sha512::default();
+/// hash.update(b"a");
+/// hash.update(b"bc");
+/// let digest = hash.finish();
+/// assert_eq!(digest, Sha512::digest(b"abc"));
+/// assert_eq!(digest[..4], [0xdd, 0xaf, 0x35, 0xa1]); // FIPS 180-4
+/// ```
 #[derive(Clone, Default)]
 pub struct Sha512(sha2::Sha512);
 
@@ -43,6 +76,13 @@ hash!(Sha384, sha2::Sha384, 48);
 hash!(Sha512, sha2::Sha512, 64);
 
 /// HMAC-SHA-256 of the concatenated parts.
+///
+/// ```
+/// use keyfold::crypto::hash::{constant_time_eq, hmac_sha256};
+///
+/// let tag = hmac_sha256(b"key", &[b"a", b"bc"]);
+/// assert!(constant_time_eq(&tag, &hmac_sha256(b"key", &[b"abc"])));
+/// ```
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     // HMAC takes a key of any length (RFC 2104), so the constructor cannot fail.
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes any key");
@@ -53,6 +93,13 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// Compares two byte strings without telling where they differ.
+///
+/// ```
+/// use keyfold::crypto::hash::constant_time_eq;
+///
+/// assert!(constant_time_eq(b"tag", b"tag"));
+/// assert!(!constant_time_eq(b"tag", b"tags")); // lengths are not hidden
+/// ```
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     use subtle::ConstantTimeEq;
     a.ct_eq(b).into()

@@ -3,7 +3,19 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha512};
 
-/// HKDF-SHA-256, extract and expand. `out` is at most 8160 bytes.
+/// HKDF-SHA-256, extract and expand, with `info` joined. `out` is at most 8160 bytes.
+///
+/// ```
+/// use keyfold::crypto::kdf::hkdf_sha256;
+///
+/// let (mut one, mut two) = ([0; 32], [0; 32]);
+/// hkdf_sha256(b"salt", b"key material", &[b"my ", b"label"], &mut one);
+/// hkdf_sha256(b"salt", b"key material", &[b"my label"], &mut two);
+/// assert_eq!(one, two); // parts are joined: give each its length where that matters
+/// ```
+///
+/// # Panics
+/// Where `out` is longer.
 pub fn hkdf_sha256(salt: &[u8], ikm: &[u8], info: &[&[u8]], out: &mut [u8]) {
     let hkdf = hkdf::Hkdf::<Sha256>::new(Some(salt), ikm);
     hkdf.expand_multi_info(info, out).expect("callers ask for fewer than 255 hash lengths");
@@ -11,6 +23,16 @@ pub fn hkdf_sha256(salt: &[u8], ikm: &[u8], info: &[&[u8]], out: &mut [u8]) {
 
 /// HKDF-Expand-SHA-512 under one pseudo-random key, whose HMAC states are computed once: the
 /// derivation of message keys from a data key (docs/spec/envelope.md, clause 5.2).
+///
+/// ```
+/// use keyfold::crypto::kdf::HkdfSha512Expand;
+///
+/// let expand = HkdfSha512Expand::new(&[7; 32]);
+/// let (mut short, mut long) = ([0; 32], [0; 76]);
+/// expand.expand(&[b"label"], &mut short);
+/// expand.expand(&[b"label"], &mut long);
+/// assert_eq!(short, long[..32]);
+/// ```
 pub struct HkdfSha512Expand(Hmac<Sha512>);
 
 impl HkdfSha512Expand {

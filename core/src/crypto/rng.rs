@@ -3,7 +3,20 @@
 use crate::error::{Error, ErrorCode, Result};
 use crate::maybe_send::MaybeSendSync;
 
-/// A source of cryptographically secure random bytes.
+/// A source of cryptographically secure random bytes (docs/spec/envelope.md, clause 2.3).
+///
+/// ```
+/// use keyfold::{DataKey, Rng};
+///
+/// struct Broken;
+/// impl Rng for Broken {
+///     fn fill(&self, _: &mut [u8]) -> keyfold::Result<()> {
+///         Err(keyfold::Error::new(keyfold::ErrorCode::Internal, "no randomness"))
+///     }
+/// }
+/// assert!(DataKey::make(&Broken).is_err()); // nothing is made without randomness
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub trait Rng: MaybeSendSync {
     /// Fills `out` completely or fails.
     ///
@@ -22,6 +35,15 @@ pub(super) fn seeded(rng: &dyn Rng) -> Result<chacha20::ChaCha20Rng> {
 }
 
 /// The operating system's generator: safe after `fork`, without a state of its own.
+///
+/// ```
+/// use keyfold::{Rng, SystemRng};
+///
+/// let mut salt = [0; 24];
+/// SystemRng.fill(&mut salt)?;
+/// assert_ne!(salt, [0; 24]);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRng;
 

@@ -16,6 +16,13 @@ use crate::keys::SecretBytes;
 use crate::sign::{KeySpec, PublicKey, SignatureAlgorithm, SigningKey};
 
 /// The hash of RSAES-OAEP, for both the label and MGF1.
+///
+/// ```
+/// use keyfold::{crypto::rsa::OaepHash, sign::KeySpec};
+///
+/// assert_eq!(OaepHash::Sha256.max_plaintext(KeySpec::Rsa2048), Some(190));
+/// assert_eq!(OaepHash::Sha256.max_plaintext(KeySpec::Ed25519), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OaepHash {
     /// SHA-1, for which OAEP does not need collision resistance; only to read what others wrote.

@@ -21,7 +21,19 @@ const ALGORITHMS: [(u8, KeySpec, SignatureAlgorithm, usize); 6] = [
     (6, KeySpec::Rsa4096, SignatureAlgorithm::RsaPssSha256, 512),
 ];
 
-/// Which key a header says to have signed with: a hint for finding it, never a reason to trust.
+/// Which key a header says to have signed with, 1 to 2048 bytes: a hint for finding it, never a
+/// reason to trust (clause 7.4.1).
+///
+/// ```
+/// use keyfold::sign::KeySpec;
+/// use keyfold::{EnvelopeSignature, SignerHint};
+///
+/// // A hint by name keeps the header short; whoever opens the envelope supplies the key.
+/// let hint = SignerHint::Key("keyfold:alias/release".parse()?);
+/// let signature = EnvelopeSignature::new(KeySpec::EccNistP256, hint.clone())?;
+/// assert_eq!(signature.hint(), &hint);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignerHint {
     /// The public key, as SubjectPublicKeyInfo in DER.
@@ -39,7 +51,19 @@ impl SignerHint {
     }
 }
 
-/// How an envelope is signed.
+/// How an envelope is signed: one of the six algorithms of clause 7.1, and the signer's hint.
+///
+/// ```
+/// use keyfold::sign::{KeySpec, SignatureAlgorithm};
+/// use keyfold::{EnvelopeSignature, SignerHint};
+///
+/// # let hint = SignerHint::Key("keyfold:alias/release".parse()?);
+/// let signature = EnvelopeSignature::new(KeySpec::EccNistP384, hint.clone())?;
+/// assert_eq!(signature.algorithm(), SignatureAlgorithm::EcdsaSha384);
+/// assert_eq!((signature.algorithm_id(), signature.len()), (3, 96));
+/// assert!(EnvelopeSignature::new(KeySpec::EccSecgP256k1, hint).is_err());
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvelopeSignature {
     id: u8,
@@ -80,7 +104,7 @@ impl EnvelopeSignature {
         (*spec, *algorithm, *len)
     }
 
-    /// The number of the algorithm in the header.
+    /// The number of the algorithm in the header, 1 to 6 (clause 7.1).
     pub fn algorithm_id(&self) -> u8 {
         self.id
     }
@@ -134,7 +158,35 @@ impl EnvelopeSignature {
     }
 }
 
-/// Whose signature an opener accepts. An envelope that is not signed satisfies none of these.
+/// Whose signature an opener accepts. An envelope that is not signed satisfies none of these
+/// (clause 7.4).
+///
+/// ```
+/// # use keyfold::{Client, Demands, EncryptionContext, ErrorCode};
+/// # use keyfold::{Keyring, SealOptions, Signer, SignerPolicy, SystemRng};
+/// # use keyfold::sign::{KeySpec, SigningKey};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// # let key = SigningKey::generate(KeySpec::Ed25519, &SystemRng)?;
+/// # let options = SealOptions { signer: Some(Signer::Local(&key)), ..SealOptions::default() };
+/// # let sealed = kf.encrypt_with(b"hello", &ring, &context, &options).await?.attached();
+///
+/// # let stranger = SigningKey::generate(KeySpec::Ed25519, &SystemRng)?;
+/// let trusted = SignerPolicy::OneOf(vec![key.public_key().clone()]);
+/// let demands = Demands::new(&context).signed_by(trusted);
+/// assert_eq!(kf.decrypt(&sealed, &ring, demands).await?, b"hello");
+///
+/// let others = SignerPolicy::OneOf(vec![stranger.public_key().clone()]);
+/// let demands = Demands::new(&context).signed_by(others);
+/// let refused = kf.decrypt(&sealed, &ring, demands).await.unwrap_err();
+/// assert_eq!(refused.code(), ErrorCode::SignatureInvalid);
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub enum SignerPolicy {
     /// Any of these keys.
@@ -249,7 +301,35 @@ impl SignatureHash {
     }
 }
 
-/// A sealed envelope that still lacks its trailer: sign it, and append what comes out.
+/// A sealed envelope that still lacks its trailer: sign it, and append what comes out (clauses 7.2
+/// and 7.3). What is to be signed has no secret in it.
+///
+/// ```
+/// # use keyfold::{Client, Demands, EncryptionContext, Keyring};
+/// # use keyfold::{SealOptions, Signer, SignerPolicy, SystemRng};
+/// # use keyfold::kms::SignInput;
+/// # use keyfold::sign::{KeySpec, SigningKey};
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// # let key = SigningKey::generate(KeySpec::EccNistP256, &SystemRng)?;
+/// # let options = SealOptions { signer: Some(Signer::Local(&key)), ..SealOptions::default() };
+/// # let mut sealer = kf.sealer(&ring, &context, &options).await?;
+/// # let mut envelope = sealer.header().to_vec();
+/// # sealer.update(b"hello", &mut envelope)?;
+/// let pending = sealer.finish(&mut envelope)?.expect("the options name a signer");
+/// let SignInput::Digest(digest) = pending.input() else { unreachable!("P-256 signs digests") };
+/// let signature = key.sign_digest(pending.algorithm(), &digest)?; // or elsewhere
+/// envelope.extend(pending.into_trailer(&signature)?);
+///
+/// let demands = Demands::new(&context).signed_by(SignerPolicy::Anyone);
+/// assert_eq!(kf.decrypt(&envelope, &ring, demands).await?, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "a signed envelope does not open without its signature"]
 #[derive(Debug)]
 pub struct PendingSignature {

@@ -17,7 +17,17 @@ use crate::keyring::Keyring;
 use crate::keys::WrappedKey;
 use crate::stream::MessageKeyDeriver;
 
-/// When an entry ends: at the first of these.
+/// When an entry ends: at the first of these. The defaults stay far below what one data key can
+/// safely protect (docs/spec/envelope.md, clause 5.3).
+///
+/// ```
+/// use keyfold::CacheLimits;
+/// use std::time::Duration;
+///
+/// // A key that is disabled in the KMS stays usable here until its entry ends.
+/// let limits = CacheLimits { max_age: Duration::from_secs(30), ..CacheLimits::default() };
+/// assert_eq!(limits.max_messages, 1 << 20);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheLimits {
     /// Age of an entry.
@@ -43,6 +53,13 @@ impl Default for CacheLimits {
 }
 
 /// How the cache has served so far.
+///
+/// ```
+/// use keyfold::CacheStats;
+///
+/// let stats = CacheStats { hits: 99, misses: 1 };
+/// assert_eq!(stats.hits * 100 / (stats.hits + stats.misses), 99);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
     /// Messages that needed no call to the KMS.
@@ -53,6 +70,35 @@ pub struct CacheStats {
 
 /// Keeps data keys for a while. Plaintext data keys are zeroized when their entry ends and the
 /// last message that uses it is done.
+///
+/// ```
+/// # use keyfold::{CacheLimits, Client, DataKeyCache, EncryptionContext, Keyring};
+/// # use std::{sync::Arc, time::Duration};
+/// # use keyfold::maybe_send::BoxFuture;
+/// # struct Stopped;
+/// # impl keyfold::Clock for Stopped {
+/// #     fn now(&self) -> Duration { Duration::ZERO }
+/// #     fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> { Box::pin(std::future::ready(())) }
+/// # }
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// let cache = DataKeyCache::new(CacheLimits::default(), Arc::new(Stopped));
+/// let kf = kf.with_cache(cache);
+/// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+/// for _ in 0..3 {
+///     kf.decrypt(&sealed, &ring, &context).await?;
+/// }
+/// assert_eq!(kf.cache_stats().misses, 2); // once to seal, once to open
+///
+/// // After a key was disabled: forget everything at once.
+/// kf.cache().expect("it was given").clear();
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct DataKeyCache {
     limits: CacheLimits,
     clock: Arc<dyn Clock>,

@@ -10,6 +10,15 @@ use crate::error::{Result, Retry};
 use crate::maybe_send::BoxFuture;
 
 /// How often, and for how long, a call is repeated.
+///
+/// ```
+/// use keyfold::RetryLimits;
+/// use std::time::Duration;
+///
+/// // For a request that a person waits for.
+/// let limits = RetryLimits { deadline: Duration::from_secs(2), ..RetryLimits::default() };
+/// assert_eq!(limits.max_retries, 3);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryLimits {
     /// How many times at most after the first.
@@ -35,6 +44,30 @@ impl Default for RetryLimits {
 }
 
 /// A KMS whose calls are repeated where their error says that this may help, and never else.
+///
+/// ```
+/// # use keyfold::kms::{Request, Response};
+/// # use keyfold::maybe_send::BoxFuture;
+/// # use keyfold::{Client, Error, ErrorCode, Kms, RetryKms, RetryLimits};
+/// # use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
+/// # struct Stopped;
+/// # impl keyfold::Clock for Stopped {
+/// #     fn now(&self) -> Duration { Duration::ZERO }
+/// #     fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> { Box::pin(std::future::ready(())) }
+/// # }
+/// # struct Busy(AtomicU32);
+/// # impl Kms for Busy {
+/// #     fn call<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, keyfold::Result<Response>> {
+/// #         self.0.fetch_add(1, Ordering::Relaxed);
+/// #         Box::pin(async { Err(Error::new(ErrorCode::KmsThrottled, "slow down")) })
+/// #     }
+/// # }
+/// let busy = Busy(AtomicU32::new(0)); // a KMS that is always throttled
+/// let kf = Client::new(RetryKms::new(&busy, Stopped, RetryLimits::default()));
+/// let refused = pollster::block_on(kf.secrets().get("name")).unwrap_err();
+/// assert_eq!(refused.code(), ErrorCode::KmsThrottled);
+/// assert_eq!(busy.0.load(Ordering::Relaxed), 4); // the call and three retries
+/// ```
 pub struct RetryKms<K, C> {
     inner: K,
     clock: C,
@@ -42,7 +75,7 @@ pub struct RetryKms<K, C> {
 }
 
 impl<K: Kms, C: Clock> RetryKms<K, C> {
-    /// Wraps a KMS.
+    /// Wraps a KMS. Its errors are those of the last call.
     pub fn new(inner: K, clock: C, limits: RetryLimits) -> Self {
         RetryKms { inner, clock, limits }
     }

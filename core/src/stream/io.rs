@@ -16,6 +16,25 @@ const BATCH: usize = 64;
 
 /// A writer that seals what is written to it. Without [`finish`](SealWriter::finish) the
 /// envelope is incomplete and does not open.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Keyring, SealOptions};
+/// # use keyfold::stream::io::SealWriter;
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// let sealer = kf.sealer(&ring, &context, &SealOptions::default()).await?;
+/// let mut writer = SealWriter::attached(sealer, Vec::new())?; // or a file
+/// std::io::copy(&mut &b"hello"[..], &mut writer)?;
+/// let (envelope, pending) = writer.finish()?;
+/// assert!(pending.is_none()); // nobody signs
+/// assert_eq!(kf.decrypt(&envelope, &ring, &context).await?, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct SealWriter<W: Write> {
     sealer: Sealer,
     sink: W,
@@ -71,6 +90,25 @@ impl<W: Write> Write for SealWriter<W> {
 /// Reads the header at the start of `source`, never beyond it by more than what is answered:
 /// the second value is the start of the body.
 ///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Keyring};
+/// # use keyfold::stream::io::read_header;
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// # let sealed = kf.encrypt(b"hello world", &ring, &context).await?;
+///
+/// let mut source = std::io::Cursor::new(&sealed);
+/// let (header, body_start) = read_header(&mut source)?;
+/// assert_eq!(header.context(), &context);
+/// assert!(sealed.ends_with(&body_start)); // read already, to be opened first
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `truncated`, the structural codes, and `io`.
 pub fn read_header(source: &mut impl Read) -> Result<(Header, Vec<u8>)> {
@@ -98,7 +136,29 @@ fn read_some(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// A reader of the plaintext of a body. It authenticates every segment before its bytes come
 /// out, but only its end, the final `Ok(0)`, proves that the message is whole and rightly
-/// signed.
+/// signed (docs/spec/envelope.md, clause 8.2.2). It fails with an [`Error`] inside the `io::Error`.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Keyring};
+/// # use keyfold::stream::io::{OpenReader, read_header};
+/// # use std::io::Read;
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// # let sealed = kf.encrypt(b"hello world", &ring, &context).await?;
+///
+/// let mut source = &sealed[..]; // or a file
+/// let (header, start) = read_header(&mut source)?;
+/// let opener = kf.unlock(&header, &ring, &context).await?.into_opener();
+/// let mut plain = String::new();
+/// OpenReader::new(opener, start, source).read_to_string(&mut plain)?;
+/// assert_eq!(plain, "hello world");
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct OpenReader<R: Read> {
     source: R,
     // Taken by the end of the source.
@@ -170,6 +230,31 @@ impl<R: Read> Read for OpenReader<R> {
 
 /// Reads any part of the plaintext of an envelope in a seekable source, fetching only the
 /// segments it needs. Also a `Read` and a `Seek` over the plaintext.
+///
+/// ```
+/// # use keyfold::{Client, EncryptionContext, Header, Keyring};
+/// # use keyfold::stream::io::RangeReader;
+/// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+/// # pollster::block_on(async {
+/// # let kms = EmbeddedKms::in_memory()?;
+/// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+/// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+/// # let context = EncryptionContext::from([("tenant", "acme")]);
+/// # let sealed = kf.encrypt(b"hello world", &ring, &context).await?;
+///
+/// let (header, header_len) = Header::parse(&sealed)?;
+/// let unlocked = kf.unlock(&header, &ring, &context).await?;
+/// let source = std::io::Cursor::new(sealed); // or a file
+/// let mut reader = RangeReader::new(source, header_len as u64, |prefix, body_len| {
+///     unlocked.into_ranges(prefix, body_len)
+/// })?;
+/// let mut part = Vec::new();
+/// reader.read_range(6..11, &mut part)?;
+/// assert_eq!(part, b"world");
+/// assert_eq!(reader.verify_length()?, 11); // a range alone does not prove it
+/// # Ok::<(), keyfold::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct RangeReader<S: Read + Seek> {
     source: S,
     body_start: u64,
@@ -206,10 +291,11 @@ impl<S: Read + Seek> RangeReader<S> {
         self.opener.layout().plaintext_len()
     }
 
-    /// Proves that the envelope is neither cut nor extended, by opening its last segment.
+    /// Proves that the envelope is neither cut nor extended, by opening its last segment (clause
+    /// 6.4.4), and answers the length of the plaintext in bytes.
     ///
     /// # Errors
-    /// `authentication_failed`, `io`.
+    /// `authentication_failed`, `truncated`, `io`.
     pub fn verify_length(&mut self) -> Result<u64> {
         let end = self.opener.layout().end();
         self.fetch(&end, &mut Vec::new())?;

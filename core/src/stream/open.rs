@@ -15,7 +15,29 @@ use crate::envelope::{Header, SignatureHash, SignerPolicy, Stop};
 use crate::error::{Error, ErrorCode, Result};
 use crate::suite::Suite;
 
-/// Reads a header from bytes that arrive in parts.
+/// Reads a header from bytes that arrive in parts; holds at most 64 KiB and what was pushed last.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{HeaderReader, MessageKeyDeriver};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let envelope = [&header.to_bytes()?[..], b"body"].concat();
+/// let mut reader = HeaderReader::new();
+/// for part in envelope.chunks(16) {
+///     if let Some((read, used)) = reader.push(part)? {
+///         assert_eq!(read, header);
+///         assert!(b"body".starts_with(&part[used..])); // the body begins here
+///         break;
+///     }
+/// }
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Default)]
 pub struct HeaderReader {
     bytes: Vec<u8>,
@@ -32,7 +54,7 @@ impl HeaderReader {
     /// of *these* bytes belonged to it; the rest is body.
     ///
     /// # Errors
-    /// The structural codes of clause 4.6, as soon as they are certain.
+    /// The structural codes in the order of clause 4.1, as soon as they are certain.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<(Header, usize)>> {
         let seen = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -55,7 +77,27 @@ impl HeaderReader {
     }
 }
 
-/// What a caller demands of an envelope before it is opened.
+/// What a caller demands of an envelope before it is opened (docs/spec/envelope.md, clause 8.1,
+/// steps 2 to 4). A context alone, where demands are expected, demands that context exactly.
+///
+/// ```
+/// # use keyfold::{Demands, EncryptionContext, ErrorCode, Header};
+/// # use keyfold::{ProviderParams, SignerPolicy, Suite, WrappedKey};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let none = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, none, None, vec![recipient])?;
+/// let mut demands = Demands::new(EncryptionContext::new());
+/// demands.check(&header)?;
+///
+/// demands.suites = vec![Suite::ChaCha20Poly1305];
+/// assert_eq!(demands.check(&header).unwrap_err().code(), ErrorCode::UnsupportedSuite);
+///
+/// let demands = Demands::new(EncryptionContext::new()).signed_by(SignerPolicy::Anyone);
+/// assert_eq!(demands.check(&header).unwrap_err().code(), ErrorCode::SignatureInvalid);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Demands {
     /// The encryption context.
@@ -102,6 +144,30 @@ impl<C: Into<ContextCheck>> From<C> for Demands {
 }
 
 /// A header whose data key has been recovered: the way to [`Opener`] and [`RangeOpener`].
+/// [`Client::unlock`](crate::Client::unlock) asks a KMS for the key.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// # let key = std::sync::Arc::new(key);
+/// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// # let mut body = Vec::new();
+/// # sealer.update(&vec![7; 40_000], &mut body)?;
+/// # sealer.finish(&mut body)?;
+/// let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+/// let (mut opener, mut plain) = (unlocked.into_opener(), Vec::new());
+/// opener.update(&body, &mut plain)?;
+/// opener.finish(&mut plain)?;
+/// assert_eq!(plain, [7; 40_000]);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct Unlocked {
     suite: Suite,
     stable: Vec<u8>,
@@ -153,7 +219,29 @@ impl Unlocked {
     /// Opens parts of a body of `body_len` bytes (signature included) that starts with `prefix`.
     ///
     /// A range read proves what it returns, neither the length of the message nor its
-    /// signature: see [`Layout::end`] for the length.
+    /// signature: see [`Layout::end`] for the length (docs/spec/envelope.md, clause 6.4).
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// # let key = std::sync::Arc::new(key);
+    /// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// # let mut body = Vec::new();
+    /// # sealer.update(&vec![7; 40_000], &mut body)?;
+    /// # sealer.finish(&mut body)?;
+    /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+    /// let prefix = body.first_chunk().expect("a body has a prefix");
+    /// let ranges = unlocked.into_ranges(prefix, body.len() as u64)?;
+    /// assert_eq!(ranges.layout().plaintext_len(), 40_000);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `truncated` where no body has this length; `authentication_failed` where the commitment
@@ -191,7 +279,34 @@ impl Unlocked {
 ///
 /// Every segment is authenticated before its plaintext comes out, but plaintext comes out before
 /// the end is known: until `finish` has succeeded, the message may still prove cut or wrongly
-/// signed. Take [`Client::decrypt`](crate::Client::decrypt) where that is not acceptable.
+/// signed (docs/spec/envelope.md, clause 8.2.2). Take [`Client::decrypt`](crate::Client::decrypt)
+/// where that is not acceptable.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, ErrorCode, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// # let key = std::sync::Arc::new(key);
+/// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// # let mut body = Vec::new();
+/// # sealer.update(&vec![7; 40_000], &mut body)?;
+/// # sealer.finish(&mut body)?;
+/// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+/// let (mut opener, mut plain) = (unlocked.into_opener(), Vec::new());
+/// opener.update(&body[..30_000], &mut plain)?;
+/// assert_eq!(plain.len(), 16_384); // one segment is whole and authentic
+///
+/// // The source ends here: the message is not whole, so throw away what came out.
+/// let cut = opener.finish(&mut plain).unwrap_err();
+/// assert_eq!(cut.code(), ErrorCode::AuthenticationFailed);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct Opener {
     unlocked: Unlocked,
     // Less than a segment and a trailer: sealed bytes that cannot be opened yet.
@@ -238,6 +353,29 @@ impl Opener {
     }
 
     /// As [`update`](Opener::update), to the start of `out`; answers how many bytes that were.
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// # let key = std::sync::Arc::new(key);
+    /// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// # let mut body = Vec::new();
+    /// # sealer.update(&vec![7; 40_000], &mut body)?;
+    /// # sealer.finish(&mut body)?;
+    /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+    /// let (mut opener, mut plain) = (unlocked.into_opener(), vec![0; 65_536]);
+    /// let len = opener.update_into(&body, &mut plain)?;
+    /// let rest = opener.finish_into(&mut plain[len..])?;
+    /// assert_eq!(plain[..len + rest], [7; 40_000]);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` where `out` is shorter than [`update_len`](Opener::update_len),
@@ -302,6 +440,36 @@ impl Opener {
     ///
     /// Only where [`holds_nothing`](Opener::holds_nothing), and for segments that are certainly
     /// not the last: more than a trailer follows them.
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+    /// # use keyfold::stream::{PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// # let key = std::sync::Arc::new(key);
+    /// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// # let mut body = Vec::new();
+    /// # sealer.update(&vec![7; 40_000], &mut body)?;
+    /// # sealer.finish(&mut body)?;
+    /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+    /// let mut opener = unlocked.into_opener();
+    /// opener.update(&body[..PREFIX_LEN], &mut Vec::new())?;
+    /// assert!(opener.holds_nothing());
+    ///
+    /// // Two full segments; more than a trailer follows them.
+    /// let slots = &mut body[PREFIX_LEN..][..2 * SEALED_SEGMENT_LEN];
+    /// opener.update_in_place(slots)?;
+    /// for slot in slots.chunks(SEALED_SEGMENT_LEN) {
+    ///     assert_eq!(slot[..SEGMENT_LEN], [7; SEGMENT_LEN]);
+    /// }
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` where the above does not hold, `authentication_failed`; every later

@@ -10,6 +10,16 @@ use crate::error::{Error, Result};
 
 /// Where segments lie in a body of a given length. The length is what a file system or a server
 /// says; reading [`Layout::end`] proves it.
+///
+/// ```
+/// use keyfold::{ErrorCode, Layout};
+///
+/// let layout = Layout::new(56 + 40_000 + 3 * 16, 0)?;
+/// assert_eq!(layout.plaintext_len(), 40_000);
+/// // A body that ends after a full segment lacks its last one (clause 6.2.1).
+/// assert_eq!(Layout::new(56 + 16_400, 0).unwrap_err().code(), ErrorCode::Truncated);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     plaintext_len: u64,
@@ -37,7 +47,16 @@ impl Layout {
     }
 
     /// What to fetch for a range of the plaintext. A range that reaches past the end yields what
-    /// there is, and then its plan includes the last segment, which proves that end.
+    /// there is, and then its plan includes the last segment, which proves that end (clause 6.4.4).
+    ///
+    /// ```
+    /// # use keyfold::Layout;
+    /// let layout = Layout::new(56 + 40_000 + 3 * 16, 0)?;
+    /// let plan = layout.plan(20_000..20_100)?;
+    /// assert_eq!(plan.fetch(), 16_456..32_856); // the second segment
+    /// assert_eq!((plan.skip(), plan.len()), (20_000 - 16_384, 100));
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` where the range ends before it starts.
@@ -70,13 +89,31 @@ impl Layout {
     }
 
     /// What to fetch to prove the length: the last segment.
+    ///
+    /// ```
+    /// # use keyfold::Layout;
+    /// let layout = Layout::new(56 + 40_000 + 3 * 16, 0)?;
+    /// let plan = layout.end();
+    /// assert_eq!(plan.fetch(), 32_856..40_104); // the last segment
+    /// assert!(plan.is_empty());
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     pub fn end(&self) -> RangePlan {
         // Past the end by construction, so the plan is the last segment and yields nothing.
         self.plan(self.plaintext_len..MAX_PLAINTEXT_LEN + 1).expect("the range is ascending")
     }
 }
 
-/// What one range read fetches and yields.
+/// What one range read fetches and yields, all of it in bytes.
+///
+/// ```
+/// # use keyfold::Layout;
+/// let layout = Layout::new(56 + 40_000 + 3 * 16, 0)?;
+/// let plan = layout.plan(39_990..50_000)?;
+/// assert_eq!(plan.len(), 10); // what there is
+/// assert!(layout.plan(100..100)?.fetch().is_empty()); // nothing to fetch for nothing
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangePlan {
     first: u64,
@@ -108,6 +145,37 @@ impl RangePlan {
 }
 
 /// Opens parts of one message, in any order and from any number of threads.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+/// # use std::ops::Range;
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// # let key = std::sync::Arc::new(key);
+/// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// # let mut body = Vec::new();
+/// # sealer.update(&vec![7; 40_000], &mut body)?;
+/// # sealer.finish(&mut body)?;
+/// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+/// # let prefix = body.first_chunk().expect("a body has a prefix");
+/// let ranges = unlocked.into_ranges(prefix, body.len() as u64)?;
+/// let plan = ranges.layout().plan(20_000..20_100)?;
+/// # let fetch = |range: Range<u64>| &body[range.start as usize..range.end as usize];
+/// let mut plain = Vec::new();
+/// ranges.open(&plan, fetch(plan.fetch()), &mut plain)?; // `fetch` reads from the source
+/// assert_eq!(plain, [7; 100]);
+///
+/// // To prove the length, open the last segment.
+/// let end = ranges.layout().end();
+/// ranges.open(&end, fetch(end.fetch()), &mut plain)?;
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct RangeOpener {
     key: MessageKey,
     layout: Layout,
@@ -138,6 +206,31 @@ impl RangeOpener {
 
     /// Hands out the segments of a plan to a host that runs the AEAD itself. Their plaintext,
     /// joined, contains the range at [`RangePlan::skip`].
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// # let key = std::sync::Arc::new(key);
+    /// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// # let mut body = Vec::new();
+    /// # sealer.update(&vec![7; 40_000], &mut body)?;
+    /// # sealer.finish(&mut body)?;
+    /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+    /// # let prefix = body.first_chunk().expect("a body has a prefix");
+    /// # let ranges = unlocked.into_ranges(prefix, body.len() as u64)?;
+    /// let plan = ranges.layout().plan(16_000..17_000)?;
+    /// let work = ranges.hand_out(&plan)?;
+    /// assert_eq!(work.iter().map(|work| work.index.number()).collect::<Vec<_>>(), [0, 1]);
+    /// assert_ne!(work[0].nonce, work[1].nonce);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `limit_exceeded` where the plan is of a longer message.

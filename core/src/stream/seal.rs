@@ -15,10 +15,32 @@ use crate::error::{Error, Result};
 use crate::suite::Suite;
 
 /// Seals one message: give it plaintext with [`update`](Sealer::update), end it with
-/// [`finish`](Sealer::finish). What is not finished does not open.
+/// [`finish`](Sealer::finish). What is not finished does not open (docs/spec/envelope.md, clause
+/// 6.3). [`Client::sealer`](crate::Client::sealer) makes one with a data key from a KMS.
 ///
 /// The header is not part of the output: write [`header`](Sealer::header) before the body, or
 /// keep it elsewhere (detached).
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// let mut body = Vec::new();
+/// for part in [&b"large "[..], b"file"] {
+///     sealer.update(part, &mut body)?; // holds back what is not a full segment
+/// }
+/// let pending = sealer.finish(&mut body)?;
+/// assert!(pending.is_none()); // the header asks for no signature
+/// assert_eq!(body.len() as u64, Sealer::body_len(10)?);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct Sealer {
     header: Vec<u8>,
     prefix: [u8; PREFIX_LEN],
@@ -43,6 +65,24 @@ impl Sealer {
 
     /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
     /// in the place of the stable part.
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, Suite, SystemRng};
+    /// # use keyfold::stream::{MessageKeyDeriver, Sealer, Unlocked};
+    /// # use std::sync::Arc;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// let mut sealer = Sealer::bare(Suite::Aes256Gcm, b"my own context", &key, &SystemRng)?;
+    /// let mut body = Vec::new();
+    /// sealer.update(b"hello", &mut body)?;
+    /// sealer.finish(&mut body)?;
+    ///
+    /// let unlocked = Unlocked::bare(Suite::Aes256Gcm, b"my own context", Arc::new(key));
+    /// let (mut opener, mut plain) = (unlocked.into_opener(), Vec::new());
+    /// opener.update(&body, &mut plain)?;
+    /// opener.finish(&mut plain)?;
+    /// assert_eq!(plain, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `internal` where the system has no randomness.
@@ -98,7 +138,17 @@ impl Sealer {
         std::mem::take(&mut self.header)
     }
 
-    /// Bytes of body for a whole plaintext of this length, without header and signature.
+    /// Bytes of body for a whole plaintext of this length, without header and signature
+    /// (clause 6.1.4).
+    ///
+    /// ```
+    /// use keyfold::Sealer;
+    ///
+    /// assert_eq!(Sealer::body_len(0)?, 56 + 16);
+    /// // A full segment is followed by an empty one, which proves the end.
+    /// assert_eq!(Sealer::body_len(16_384)?, 56 + 16_384 + 2 * 16);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `limit_exceeded` above [`MAX_PLAINTEXT_LEN`].
@@ -136,6 +186,26 @@ impl Sealer {
 
     /// Takes the next plaintext and writes what can be sealed to the start of `out`; answers
     /// how many bytes that were, [`update_len`](Sealer::update_len) exactly.
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// let mut out = vec![0; 60_000]; // reused for each part
+    /// let plaintext = [7; 40_000];
+    /// let len = sealer.update_into(&plaintext, &mut out)?;
+    /// assert_eq!(len, 56 + 2 * 16_400); // the prefix and two full segments; the rest is held
+    /// let (len, _) = sealer.finish_into(&mut out)?;
+    /// assert_eq!(len, 40_000 - 2 * 16_384 + 16);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` where `out` is too short, `limit_exceeded` above
@@ -183,6 +253,35 @@ impl Sealer {
     /// Only for a message that has had nothing but whole segments so far, and whose prefix is
     /// written: an [`update_into`](Sealer::update_into) with nothing writes it.
     ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
+    /// # use keyfold::stream::{SEALED_SEGMENT_LEN, SEGMENT_LEN};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// # let key = std::sync::Arc::new(key);
+    /// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// let mut body = Vec::new();
+    /// sealer.update(&[], &mut body)?; // the prefix
+    ///
+    /// let mut slot = vec![0; SEALED_SEGMENT_LEN];
+    /// slot[..SEGMENT_LEN].fill(7); // read from a file, say
+    /// sealer.update_in_place(&mut slot)?;
+    /// body.extend_from_slice(&slot);
+    /// sealer.finish(&mut body)?;
+    /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
+    /// # let (mut opener, mut plain) = (unlocked.into_opener(), Vec::new());
+    /// # opener.update(&body, &mut plain)?;
+    /// # opener.finish(&mut plain)?;
+    /// assert_eq!(plain, [7; SEGMENT_LEN]);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `invalid_argument` where the above does not hold, `limit_exceeded` above
     /// [`MAX_PLAINTEXT_LEN`]; every later call repeats it.
@@ -211,8 +310,40 @@ impl Sealer {
         &self.key
     }
 
-    /// Hands out the next full segments to a host that runs the AEAD itself. Before the first
-    /// one it writes the prefix, as [`update_into`](Sealer::update_into) with nothing does.
+    /// Hands out the next full segments to a host that runs the AEAD itself. The prefix must be
+    /// written before: an [`update_into`](Sealer::update_into) with nothing does that. Each segment
+    /// is sealed once, with one plaintext (clause 6.3.2).
+    ///
+    /// ```
+    /// # use keyfold::{DataKey, EncryptionContext, Header};
+    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+    /// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+    /// # use keyfold::crypto::aead::{AeadAlgorithm, AeadKey};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+    /// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+    /// let mut body = Vec::new();
+    /// sealer.update(&[], &mut body)?;
+    ///
+    /// // This stands for the host's own AEAD.
+    /// let aead = AeadKey::new(AeadAlgorithm::Aes256Gcm, sealer.message_key().expose());
+    /// for work in sealer.hand_out(2)? {
+    ///     let mut sealed = vec![7; work.plaintext_len];
+    ///     let tag = aead.seal(&work.nonce, &[], &mut sealed);
+    ///     sealed.extend(tag);
+    ///     sealer.take_back(&sealed)?;
+    ///     body.extend(sealed);
+    /// }
+    /// let (work, last) = sealer.hand_out_last(0)?;
+    /// body.extend(aead.seal(&work.nonce, &[], &mut []));
+    /// assert!(last.take_back(&body[body.len() - 16..]).is_none());
+    /// assert_eq!(body.len() as u64, Sealer::body_len(2 * 16_384)?);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`update_in_place`](Sealer::update_in_place).
@@ -338,7 +469,26 @@ impl Sealer {
     }
 }
 
-/// The end of a message whose last segment a host seals.
+/// The end of a message whose last segment a host seals: give it that segment, ciphertext and tag.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// sealer.update(&[], &mut Vec::new())?;
+/// let (work, last) = sealer.hand_out_last(5)?;
+/// assert_eq!((work.index.number(), work.plaintext_len), (0, 5));
+/// # let sealed = [0; 21];
+/// assert!(last.take_back(&sealed).is_none()); // nothing to sign
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[must_use = "a signed envelope does not open without its signature"]
 pub struct LastSegment {
     signature: Option<SignatureHash>,

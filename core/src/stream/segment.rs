@@ -18,6 +18,27 @@ pub(crate) type SegmentDigest = [u8; Sha256::LEN];
 
 /// A data key made ready to derive message keys: its HMAC states are computed once, so that one
 /// data key serves many messages cheaply. As secret as the data key; zeroized on drop.
+///
+/// How many messages one data key may serve is in docs/spec/envelope.md, clause 5.3: 2^32 of up to
+/// 64 GiB each.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let (mut one, mut two) = (Vec::new(), Vec::new());
+/// for body in [&mut one, &mut two] {
+///     Sealer::new(&header, &key, &SystemRng)?.finish(body)?;
+/// }
+/// assert_ne!(one, two); // each has a salt, hence a key, of its own
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct MessageKeyDeriver(HkdfSha512Expand);
 
 impl MessageKeyDeriver {
@@ -59,7 +80,17 @@ impl MessageKeyDeriver {
     }
 }
 
-/// The number of a segment in its message, below 2^38; the only way to a nonce.
+/// The number of a segment in its message, below 2^38; the only way to a nonce
+/// (docs/spec/envelope.md, clauses 5.3.3 and 6.1.3).
+///
+/// ```
+/// use keyfold::stream::SegmentIndex;
+///
+/// let third = SegmentIndex::ZERO.advance(2)?;
+/// assert_eq!(third.number(), 2);
+/// assert!(SegmentIndex::new(1 << 38).is_err());
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SegmentIndex(u64);
 
@@ -92,8 +123,25 @@ impl SegmentIndex {
     }
 }
 
-/// The key of one message, with the base of its nonces. Without Clone and Debug, zeroized on
-/// drop.
+/// The key of one message, with the base of its nonces (clause 5.2). Without Clone and Debug,
+/// zeroized on drop.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// let message_key = sealer.message_key();
+/// assert_eq!(message_key.suite(), Suite::Aes256Gcm); // tells the host which AEAD to run
+/// assert_eq!(message_key.expose().len(), 32);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 pub struct MessageKey {
     suite: Suite,
     // On the heap, so that moving a machine leaves no copy behind.
@@ -125,6 +173,23 @@ impl MessageKey {
 /// One segment for an AEAD outside this crate: the host's, such as a browser's WebCrypto. It seals
 /// or opens `plaintext_len` bytes under the message's key and this nonce, with no associated data
 /// and a tag of 16 bytes at the end. Numbering, limits and the last segment stay here.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
+/// sealer.update(&[], &mut Vec::new())?; // the prefix comes first
+/// let work = sealer.hand_out(3)?;
+/// assert_eq!((work[2].index.number(), work[2].plaintext_len), (2, 16_384));
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentWork {
     /// The segment's number.
@@ -267,6 +332,24 @@ fn with_numbers<I>(
 /// On how many threads segments are processed. One, the default, is the calling thread.
 ///
 /// Clones share their threads, so one value serves any number of sealers and openers.
+///
+/// ```
+/// # use keyfold::{DataKey, EncryptionContext, Header};
+/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
+/// # use keyfold::stream::{MessageKeyDeriver, Sealer, Threads};
+/// # let recipient = WrappedKey {
+/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+/// # };
+/// # let context = EncryptionContext::new();
+/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
+/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
+/// let threads = Threads::new(2)?;
+/// let mut sealer = Sealer::new(&header, &key, &SystemRng)?.with_threads(&threads);
+/// let mut body = Vec::new();
+/// sealer.update(&vec![7; 1 << 20], &mut body)?; // the same bytes as on one thread
+/// assert_eq!(body.len(), 56 + 64 * 16_400);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Threads {
     // The calling thread does its share, so the pool has one thread less than was asked for.

@@ -15,6 +15,24 @@ use crate::store::Table;
 use crate::types::GrantOperation;
 
 /// Who calls: an authenticated principal, its account, and what its own role allows.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, DescribeKeyRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// use keyfold_kms::Caller;
+///
+/// // The default policy of a key leaves it to the role what a user of the account may do.
+/// let auditor = Caller::new("arn:aws:iam::000000000000:user/ann", "000000000000")
+///     .with_permissions(["kms:Describe*", "kms:List*"])
+///     .authenticated_by("password");
+/// let request = DescribeKeyRequest { key_id: key.key_id, ..DescribeKeyRequest::default() };
+/// assert!(engine.call(&auditor, &request).is_ok());
+/// assert!(engine.call(&auditor, &CreateKeyRequest::default()).is_err());
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Caller {
     principal: String,

@@ -40,6 +40,19 @@ impl Engine {
     ///
     /// A key or secret cannot be used from its deletion date on. It is destroyed by the first
     /// call that finds it due an hour or more after an earlier call did.
+    ///
+    /// ```
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    ///
+    /// let done = engine.tick()?;
+    /// assert_eq!((done.rotated, done.deleted, done.deleted_secrets), (0, 0, 0));
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the store says; what was done before stays done.
     pub fn tick(&self) -> Result<Tick> {
         let mut done = Tick::default();
         for (table, count) in

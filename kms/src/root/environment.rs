@@ -8,6 +8,16 @@ use crate::hierarchy::KEY_LEN;
 
 /// Seals the root key under 32 bytes in an environment variable: 64 hexadecimal digits, or
 /// base64. The variable is read each time it is needed, and not kept.
+///
+/// ```
+/// use keyfold_kms::{Engine, root::EnvironmentSealer};
+///
+/// // 32 random bytes, such as `openssl rand -base64 32` prints.
+/// let sealer = EnvironmentSealer::new("KEYFOLD_ROOT_KEY");
+/// let refused = Engine::in_memory()?.add_root_slot("container", &sealer).unwrap_err();
+/// assert!(refused.to_string().contains("KEYFOLD_ROOT_KEY is not set"));
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 pub struct EnvironmentSealer {
     // The one that the slot names, where absent.
     variable: Option<String>,

@@ -18,6 +18,18 @@ const MAX_FILE: usize = 256;
 /// base64. The file must be its owner's alone (mode 0600 or less, owned by this user).
 ///
 /// The file is read each time it is needed, and not kept.
+///
+/// ```
+/// use keyfold::SystemRng;
+/// use keyfold_kms::root::FileSealer;
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("root");
+/// let sealer = FileSealer::create(&path, &SystemRng)?;
+/// assert_eq!(std::fs::read(sealer.path()).unwrap().len(), 65); // 64 digits and a line end
+/// assert!(FileSealer::create(&path, &SystemRng).is_err()); // it never overwrites one
+/// # Ok::<(), keyfold_kms::root::SlotError>(())
+/// ```
 pub struct FileSealer {
     path: PathBuf,
 }

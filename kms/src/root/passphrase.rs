@@ -13,6 +13,17 @@ use crate::hierarchy::KEY_LEN;
 
 /// Seals the root key under a passphrase, through Argon2id (RFC 9106): 3 passes over 64 MiB in 4
 /// lanes, which takes about a quarter of a second. The parameters are kept in the slot.
+///
+/// ```
+/// use keyfold::SecretBytes;
+/// use keyfold_kms::{Engine, OpenError, root::PassphraseSealer};
+///
+/// let passphrase = SecretBytes::from(&b"correct horse battery staple"[..]);
+/// let engine = Engine::in_memory()?;
+/// engine.add_root_slot("in the safe", &PassphraseSealer::new(passphrase))?;
+/// assert_eq!(engine.root_slots()?[0].kind, "passphrase");
+/// # Ok::<(), OpenError>(())
+/// ```
 pub struct PassphraseSealer {
     passphrase: SecretBytes,
 }

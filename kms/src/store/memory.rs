@@ -9,6 +9,16 @@ use super::{End, Record, Store, StoreError, Table, Txn, check_lengths};
 type Records = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 /// A store that ends with the process.
+///
+/// ```
+/// use keyfold_kms::store::{MemoryStore, Store, StoreError, Table};
+///
+/// let store = MemoryStore::new();
+/// store.read(&mut |txn| {
+///     assert_eq!(txn.put(Table::Config, b"a", b"1"), Err(StoreError::ReadOnly));
+/// })?;
+/// # Ok::<(), StoreError>(())
+/// ```
 #[derive(Default)]
 pub struct MemoryStore(Mutex<Records>);
 

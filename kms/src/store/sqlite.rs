@@ -23,7 +23,19 @@ use super::{End, Record, Store, StoreError, Table, Txn, check_lengths};
 /// How long another process may hold the database before it is `Locked`, in milliseconds.
 const BUSY_TIMEOUT: u32 = 5000;
 
-/// A store in one file. The file is readable by its owner only.
+/// A store in one file (WAL, synchronous=FULL), with its two companions `-wal` and `-shm` beside
+/// it while it is open. The file is readable by its owner only.
+///
+/// ```
+/// use keyfold_kms::store::{SqliteStore, StoreError};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("keys.db");
+/// drop(SqliteStore::create(&path)?);
+/// assert!(matches!(SqliteStore::create(&path), Err(StoreError::Exists(_))));
+/// let store = SqliteStore::open(&path)?;
+/// # Ok::<(), StoreError>(())
+/// ```
 pub struct SqliteStore(Mutex<SqliteConnection>);
 
 impl SqliteStore {

@@ -38,6 +38,28 @@ wire_enum! {
 }
 
 /// Encrypts 1 to 4096 bytes under a KMS key.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, DecryptRequest, EncryptRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let request = EncryptRequest {
+///     key_id: key.key_id,
+///     plaintext: b"4111 1111 1111 1111"[..].into(), // 1 to 4096 bytes
+///     encryption_context: [("customer", "42")].into(),
+///     ..EncryptRequest::default()
+/// };
+/// let sealed = engine.call(&owner, &request)?;
+/// let request = DecryptRequest {
+///     ciphertext_blob: Some(sealed.ciphertext_blob),
+///     encryption_context: request.encryption_context,
+///     ..DecryptRequest::default()
+/// };
+/// assert_eq!(engine.call(&owner, &request)?.plaintext.expose(), b"4111 1111 1111 1111");
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EncryptRequest {
@@ -117,6 +139,27 @@ pub struct DecryptResponse {
 }
 
 /// Decrypts and encrypts again, without the plaintext leaving the KMS.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest, ReEncryptRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// # let request = EncryptRequest {
+/// #     key_id: key.key_id.clone(), plaintext: b"1234"[..].into(), ..Default::default()
+/// # };
+///
+/// # let other = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let request = ReEncryptRequest {
+///     ciphertext_blob: Some(engine.call(&owner, &request)?.ciphertext_blob),
+///     destination_key_id: other.key_id, // the plaintext stays in the KMS
+///     ..ReEncryptRequest::default()
+/// };
+/// let moved = engine.call(&owner, &request)?;
+/// assert_eq!((moved.source_key_id, moved.key_id), (key.arn, other.arn));
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ReEncryptRequest {
@@ -174,6 +217,23 @@ pub struct ReEncryptResponse {
 }
 
 /// Makes a data key and encrypts it under a symmetric KMS key.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, DataKeySpec, GenerateDataKeyRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let request = GenerateDataKeyRequest {
+///     key_id: key.key_id,
+///     key_spec: Some(DataKeySpec::Aes256),
+///     ..GenerateDataKeyRequest::default()
+/// };
+/// let made = engine.call(&owner, &request)?;
+/// assert_eq!(made.plaintext.len(), 32); // use it, then forget it
+/// assert!(made.ciphertext_blob.0.len() > 32); // keep this
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct GenerateDataKeyRequest {
@@ -272,6 +332,35 @@ pub struct GenerateRandomResponse {
 }
 
 /// Signs a message of 1 to 4096 bytes, or a digest.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, KeySpec, KeyUsage};
+/// # use keyfold_kms::types::{SignRequest, SigningAlgorithm, VerifyRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let request = CreateKeyRequest {
+/// #     key_spec: Some(KeySpec::EccNistP256), key_usage: Some(KeyUsage::SignVerify),
+/// #     ..CreateKeyRequest::default()
+/// # };
+/// # let key = engine.call(&owner, &request)?.key_metadata;
+/// let request = SignRequest {
+///     key_id: key.key_id.clone(),
+///     message: b"report"[..].into(), // at most 4096 bytes; else its digest
+///     signing_algorithm: Some(SigningAlgorithm::EcdsaSha256),
+///     ..SignRequest::default()
+/// };
+/// let signed = engine.call(&owner, &request)?;
+/// let request = VerifyRequest {
+///     key_id: key.key_id,
+///     message: b"report"[..].into(),
+///     signature: signed.signature,
+///     signing_algorithm: Some(SigningAlgorithm::EcdsaSha256),
+///     ..VerifyRequest::default()
+/// };
+/// assert!(engine.call(&owner, &request)?.signature_valid);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct SignRequest {

@@ -67,6 +67,38 @@ pub struct GrantConstraints {
 }
 
 /// Allows a principal some operations on one key.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateGrantRequest, CreateKeyRequest, EncryptRequest};
+/// # use keyfold_kms::types::{GrantConstraints, GrantOperation};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// use keyfold_kms::Caller;
+///
+/// // Alice may encrypt under this key, for customer 42 only.
+/// let alice = Caller::new("arn:aws:iam::000000000000:user/alice", "000000000000");
+/// let only = GrantConstraints {
+///     encryption_context_subset: [("customer", "42")].into(),
+///     ..GrantConstraints::default()
+/// };
+/// let request = CreateGrantRequest {
+///     key_id: key.key_id.clone(),
+///     grantee_principal: Some(alice.principal().to_owned()),
+///     operations: vec![GrantOperation::Encrypt],
+///     constraints: Some(only),
+///     ..CreateGrantRequest::default()
+/// };
+/// engine.call(&owner, &request)?;
+/// # let mut request = EncryptRequest {
+/// #     key_id: key.key_id.clone(), plaintext: b"1234"[..].into(), ..Default::default()
+/// # };
+/// assert!(engine.call(&alice, &request).is_err());
+/// request.encryption_context = [("customer", "42")].into();
+/// assert!(engine.call(&alice, &request).is_ok());
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct CreateGrantRequest {

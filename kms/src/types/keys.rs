@@ -138,6 +138,23 @@ wire_enum! {
 }
 
 /// Makes a key.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, KeySpec, KeyState, KeyUsage};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// let request = CreateKeyRequest {
+///     key_spec: Some(KeySpec::EccNistP256),
+///     key_usage: Some(KeyUsage::SignVerify), // required for every spec but the symmetric one
+///     description: Some("releases".into()),
+///     ..CreateKeyRequest::default()
+/// };
+/// let key = engine.call(&owner, &request)?.key_metadata;
+/// assert_eq!(key.key_state, KeyState::Enabled);
+/// assert!(key.arn.ends_with(&key.key_id));
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct CreateKeyRequest {
@@ -308,6 +325,25 @@ pub struct UpdateKeyDescriptionRequest {
 }
 
 /// Ends a key, and everything encrypted under it, after a waiting period.
+///
+/// ```
+/// # use keyfold_kms::types::{CancelKeyDeletionRequest, CreateKeyRequest};
+/// # use keyfold_kms::types::ScheduleKeyDeletionRequest;
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let request = ScheduleKeyDeletionRequest {
+///     key_id: key.key_id.clone(),
+///     pending_window_in_days: Some(7),
+/// };
+/// let scheduled = engine.call(&owner, &request)?;
+/// assert!(scheduled.deletion_date > key.creation_date);
+///
+/// // Until then it can be kept; it comes back disabled.
+/// engine.call(&owner, &CancelKeyDeletionRequest { key_id: key.key_id })?;
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ScheduleKeyDeletionRequest {

@@ -5,6 +5,21 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 
 /// Gives a key a name.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateAliasRequest, CreateKeyRequest, DescribeKeyRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let alias_name = "alias/docs".to_owned(); // at most 256 characters
+/// let target_key_id = key.key_id.clone();
+/// engine.call(&owner, &CreateAliasRequest { alias_name, target_key_id })?;
+///
+/// let request = DescribeKeyRequest { key_id: "alias/docs".into(), ..Default::default() };
+/// assert_eq!(engine.call(&owner, &request)?.key_metadata.key_id, key.key_id);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct CreateAliasRequest {

@@ -37,6 +37,23 @@ wire_enum! {
 }
 
 /// Lets a key rotate by itself, or changes its period.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateKeyRequest, EnableKeyRotationRequest};
+/// # use keyfold_kms::types::GetKeyRotationStatusRequest;
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+/// let request = EnableKeyRotationRequest {
+///     key_id: key.key_id.clone(),
+///     rotation_period_in_days: Some(90),
+/// };
+/// engine.call(&owner, &request)?; // what older versions encrypted still decrypts
+/// let request = GetKeyRotationStatusRequest { key_id: key.key_id };
+/// assert!(engine.call(&owner, &request)?.key_rotation_enabled);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EnableKeyRotationRequest {

@@ -11,6 +11,13 @@ use crate::password::PasswordRules;
 
 /// Text that must not leak: a secret's value or a password. Zeroized on drop; neither Debug nor
 /// Clone.
+///
+/// ```
+/// use keyfold_kms::types::SecretText;
+///
+/// let password = SecretText::from("correct horse");
+/// assert_eq!(password.expose(), "correct horse");
+/// ```
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
 pub struct SecretText(String);
 
@@ -102,6 +109,24 @@ pub struct SecretFilter {
 }
 
 /// Creates a secret, with its first version where a value is given.
+///
+/// ```
+/// # use keyfold_kms::types::{CreateSecretRequest, GetSecretValueRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// let request = CreateSecretRequest {
+///     name: "db/password".into(),
+///     secret_string: Some("correct horse".into()),
+///     ..CreateSecretRequest::default()
+/// };
+/// engine.call(&owner, &request)?;
+/// let request = GetSecretValueRequest { secret_id: "db/password".into(), ..Default::default() };
+/// let read = engine.call(&owner, &request)?;
+/// assert_eq!(read.secret_string.expect("it is text").expose(), "correct horse");
+/// assert_eq!(read.version_stages, ["AWSCURRENT"]);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct CreateSecretRequest {
@@ -441,6 +466,26 @@ pub struct SecretVersionsListEntry {
 }
 
 /// Deletes a secret, after a recovery window.
+///
+/// ```
+/// # use keyfold_kms::types::{DeleteSecretRequest, RestoreSecretRequest};
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// # engine.put_secret(&owner, "db/password", &b"correct horse".as_slice().into(), None)?;
+/// let request = DeleteSecretRequest {
+///     secret_id: "db/password".into(),
+///     recovery_window_in_days: Some(7),
+///     ..DeleteSecretRequest::default()
+/// };
+/// engine.call(&owner, &request)?;
+/// assert!(engine.get_secret(&owner, "db/password", None, None).is_err());
+///
+/// // Until the window is over it can be had back.
+/// engine.call(&owner, &RestoreSecretRequest { secret_id: "db/password".into() })?;
+/// assert!(engine.get_secret(&owner, "db/password", None, None).is_ok());
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DeleteSecretRequest {
@@ -487,6 +532,17 @@ pub struct RestoreSecretResponse {
 }
 
 /// Makes a random password.
+///
+/// ```
+/// # use keyfold_kms::types::GetRandomPasswordRequest;
+/// # use keyfold_kms::Engine;
+/// # let engine = Engine::in_memory()?;
+/// # let owner = engine.owner();
+/// let request = GetRandomPasswordRequest { password_length: Some(20), ..Default::default() };
+/// let password = engine.call(&owner, &request)?.random_password;
+/// assert_eq!(password.expose().chars().count(), 20);
+/// # Ok::<(), keyfold_kms::KmsError>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[expect(clippy::struct_excessive_bools, reason = "the members of the API")]

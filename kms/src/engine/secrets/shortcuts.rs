@@ -14,6 +14,19 @@ impl Engine {
     /// Stores a value: as a new current version of the secret, or as a new secret, for which
     /// `kms_key_id` then counts. A value that is UTF-8 is put as text. Answers the version's id.
     ///
+    /// ```
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    ///
+    /// # use keyfold::SecretBytes;
+    /// let value = SecretBytes::from(&b"correct horse"[..]);
+    /// let version = engine.put_secret(&owner, "db/password", &value, None)?;
+    /// let (read, id) = engine.get_secret(&owner, "db/password", None, None)?;
+    /// assert_eq!((read, id), (value, version));
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of PutSecretValue and CreateSecret.
     pub fn put_secret(
@@ -55,6 +68,16 @@ impl Engine {
 
     /// Reads a value and its version's id: by default the current one.
     ///
+    /// ```
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    ///
+    /// let missing = engine.get_secret(&owner, "db/password", None, None).unwrap_err();
+    /// assert_eq!(missing.code(), keyfold_kms::KmsErrorCode::ResourceNotFound);
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of GetSecretValue.
     pub fn get_secret(
@@ -85,6 +108,23 @@ impl Engine {
     /// Without a `value` it is a random password by the rules of `password`. Nothing outside the
     /// safe is told: a database goes on to expect its old password until somebody changes it
     /// there.
+    ///
+    /// ```
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    ///
+    /// # use keyfold_kms::types::GetRandomPasswordRequest;
+    /// # let value = b"correct horse".as_slice().into();
+    /// engine.put_secret(&owner, "db/password", &value, None)?;
+    /// let rules = GetRandomPasswordRequest { password_length: Some(20), ..Default::default() };
+    /// engine.rotate_secret(&owner, "db/password", None, &rules)?;
+    ///
+    /// let (current, _) = engine.get_secret(&owner, "db/password", None, None)?;
+    /// let (previous, _) = engine.get_secret(&owner, "db/password", None, Some("AWSPREVIOUS"))?;
+    /// assert_eq!((current.len(), previous), (20, value));
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
     ///
     /// # Errors
     /// Those of GetRandomPassword and of PutSecretValue.
