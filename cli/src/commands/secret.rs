@@ -228,6 +228,8 @@ fn list(session: &Session, all: bool) -> Result<()> {
             None => break,
         }
     }
+    // By name: the safe's own order, by age, says nothing where several are imported at once.
+    secrets.sort_by(|a, b| a.name.cmp(&b.name));
     let lines: Vec<String> = secrets
         .iter()
         .map(|secret| match secret.deleted_date {
