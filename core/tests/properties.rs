@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn several_threads_make_the_same_bytes(len in 0..600_000usize, suite in suites()) {
+    fn several_threads_make_the_same_bytes(len in 0..5_000_000usize, suite in suites()) {
         let threads = Threads::new(3).unwrap();
         let plaintext = pattern(len);
         let sealed = {

@@ -357,9 +357,9 @@ pub struct Threads {
     helpers: Option<std::sync::Arc<rayon::ThreadPool>>,
 }
 
-/// Fewer segments than this for each thread, 256 KiB, are done before another thread is awake.
+/// Fewer segments than this, 1 MiB, are done about as soon as another thread is awake.
 #[cfg(all(feature = "parallel", not(target_arch = "wasm32")))]
-const MIN_SHARE: usize = 16;
+const MIN_SHARE: usize = 64;
 
 impl Threads {
     /// Processes segments on `count` threads: the calling one, and others that are started now.
