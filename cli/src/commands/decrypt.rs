@@ -162,9 +162,10 @@ fn whole(
     let unlocked = block_on(client.unlock(&opened.header, keyring, demands.clone()))
         .map_err(|error| explain(&opened, error))?;
     let len = opened.input.len();
-    let opener = unlocked.into_opener().with_threads(&args.threads.start(len)?);
+    let (threads, batch) = args.threads.start(len)?;
+    let opener = unlocked.into_opener().with_threads(&threads);
     let progress = Progress::beside(output, session.console, len);
-    pump::open(opener, &opened.start, &mut opened.input, output, &progress)
+    pump::open(opener, batch, &opened.start, &mut opened.input, output, &progress)
         .map_err(|error| about(&opened.input, error))
 }
 

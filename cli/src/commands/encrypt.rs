@@ -131,11 +131,12 @@ fn encrypt(
     };
     let options = SealOptions { suite: Some(suite), signer: signer.cloned(), plaintext_len: len };
     let sealer = block_on(client.sealer(keyring, context, &options))?;
-    let sealer = sealer.with_threads(&args.threads.start(len)?);
+    let (threads, batch) = args.threads.start(len)?;
+    let sealer = sealer.with_threads(&threads);
     header.as_mut().unwrap_or(&mut body).write_all(sealer.header())?;
 
     let progress = Progress::beside(&body, session.console, len);
-    let (plaintext_length, pending) = pump::seal(sealer, &mut input, &mut body, &progress)?;
+    let (plaintext_length, pending) = pump::seal(sealer, batch, &mut input, &mut body, &progress)?;
     if let (Some(pending), Some(signer)) = (pending, signer) {
         body.write_all(&block_on(client.sign_pending(pending, signer))?)?;
     }
