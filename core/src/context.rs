@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorCode, Result};
 ///
 /// Two contexts are the same exactly when their canonical bytes are the same
 /// (docs/spec/envelope.md, clause 3): names and values are compared byte by byte in UTF-8, with
-/// no normalisation. Values appear in clear in every envelope and in audit records of a KMS.
+/// no normalisation. Values appear in clear in every envelope, and in the audit log of many a KMS.
 ///
 /// ```
 /// let context = keyfold::EncryptionContext::from([("tenant", "acme"), ("doc", "42")]);

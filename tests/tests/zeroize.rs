@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use keyfold::crypto::aead::{AeadAlgorithm, AeadKey};
 use keyfold::crypto::hash::Sha512;
 use keyfold::crypto::kdf::HkdfSha512Expand;
 use keyfold::sign::{KeySpec, SigningKey};
@@ -102,34 +103,72 @@ fn key_bytes() -> [u8; 32] {
     bytes
 }
 
-fn header() -> Header {
+fn header(suite: Suite) -> Header {
     let recipient = WrappedKey {
         key: "test:k".parse().expect("valid"),
         params: keyfold::ProviderParams::new(),
         ciphertext: vec![1; 100],
     };
     let context = EncryptionContext::from([("a", "b")]);
-    Header::new(Suite::Aes256Gcm, context, None, vec![recipient]).expect("valid")
+    Header::new(suite, context, None, vec![recipient]).expect("valid")
 }
 
 /// The key, nonce and commitment that a sealer with [`fixed`] randomness derives.
-fn message_key() -> Vec<u8> {
+fn message_key(header: &Header) -> Vec<u8> {
     let mut salt = [0; 24];
     fixed().fill(&mut salt).expect("fixed");
     let mut okm = vec![0; 76];
-    let label = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
-    HkdfSha512Expand::new(&key_bytes()).expand(&[label, &salt, header().stable_part()], &mut okm);
+    let label: &[u8] = match header.suite() {
+        Suite::ChaCha20Poly1305 => b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0",
+        _ => b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0",
+    };
+    HkdfSha512Expand::new(&key_bytes()).expand(&[label, &salt, header.stable_part()], &mut okm);
     okm
+}
+
+/// Streams a message both ways: neither its keys nor its plaintext stay behind.
+fn seal_and_open(header: &Header, data_key: &[u8; 32]) {
+    let message_key = message_key(header);
+    let plaintext: Vec<u8> = (0u32..6000).flat_map(u32::to_be_bytes).collect();
+    let pattern = &plaintext[8000..8000 + NEEDLE_LEN];
+
+    let mut sealed = Vec::with_capacity(100_000);
+    let found = leaks(&[data_key, &message_key, &message_key[16..], pattern], || {
+        let key = DataKey::take(&mut data_key.to_vec()).expect("32 bytes");
+        let deriver = Box::new(MessageKeyDeriver::new(&key));
+        let mut sealer = Box::new(Sealer::new(header, &deriver, &fixed()).expect("made"));
+        for piece in plaintext.chunks(5000) {
+            sealer.update(piece, &mut sealed).expect("sealed");
+        }
+        sealer.finish(&mut sealed).expect("finished");
+        // One that is given up in the middle.
+        let mut sealer = Box::new(Sealer::new(header, &deriver, &fixed()).expect("made"));
+        sealer.update(&plaintext[..9000], &mut Vec::with_capacity(50_000)).expect("sealed");
+    });
+    assert_eq!(found, 0, "sealing");
+
+    let mut opened = Vec::with_capacity(100_000);
+    let found = leaks(&[data_key, &message_key, &message_key[16..]], || {
+        let key = DataKey::take(&mut data_key.to_vec()).expect("32 bytes");
+        let deriver = Arc::new(MessageKeyDeriver::new(&key));
+        let demands = Demands::new(header.context().clone());
+        let unlocked = Unlocked::new(header, deriver.clone(), &demands).expect("unlocked");
+        let mut opener = Box::new(unlocked.into_opener());
+        opener.update(&sealed, &mut opened).expect("opened");
+        opener.finish(&mut opened).expect("finished");
+        let unlocked = Unlocked::new(header, deriver, &demands).expect("unlocked");
+        let prefix = sealed.first_chunk().expect("long enough");
+        let ranges = unlocked.into_ranges(prefix, sealed.len() as u64).expect("committed");
+        drop(Box::new(ranges));
+    });
+    assert_eq!(found, 0, "opening");
+    assert_eq!(opened, plaintext);
 }
 
 /// One test, because the allocator is one for the whole process.
 #[test]
 fn freed_memory_holds_no_key() {
     let data_key = key_bytes();
-    let message_key = message_key();
-    let plaintext: Vec<u8> = (0u32..6000).flat_map(u32::to_be_bytes).collect();
-    let pattern = &plaintext[8000..8000 + NEEDLE_LEN];
-
     // The search itself finds what is there.
     let found = leaks(&[&data_key], || drop(data_key.to_vec()));
     assert_eq!(found, 1, "the search does not work");
@@ -144,38 +183,17 @@ fn freed_memory_holds_no_key() {
     });
     assert_eq!(found, 0, "data keys and secrets");
 
-    let mut sealed = Vec::with_capacity(100_000);
-    let header = header();
-    let found = leaks(&[&data_key, &message_key, &message_key[16..], pattern], || {
-        let key = DataKey::take(&mut data_key.clone()).expect("32 bytes");
-        let deriver = Box::new(MessageKeyDeriver::new(&key));
-        let mut sealer = Box::new(Sealer::new(&header, &deriver, &fixed()).expect("made"));
-        for piece in plaintext.chunks(5000) {
-            sealer.update(piece, &mut sealed).expect("sealed");
+    let found = leaks(&[&data_key], || {
+        for algorithm in [AeadAlgorithm::Aes256Gcm, AeadAlgorithm::ChaCha20Poly1305] {
+            drop(Box::new(AeadKey::new(algorithm, &data_key)));
+            drop(Box::new(AeadKey::new_portable(algorithm, &data_key)));
         }
-        sealer.finish(&mut sealed).expect("finished");
-        // One that is given up in the middle.
-        let mut sealer = Box::new(Sealer::new(&header, &deriver, &fixed()).expect("made"));
-        sealer.update(&plaintext[..9000], &mut Vec::with_capacity(50_000)).expect("sealed");
     });
-    assert_eq!(found, 0, "sealing");
+    assert_eq!(found, 0, "keys of both backends");
 
-    let mut opened = Vec::with_capacity(100_000);
-    let found = leaks(&[&data_key, &message_key, &message_key[16..]], || {
-        let key = DataKey::take(&mut data_key.clone()).expect("32 bytes");
-        let deriver = Arc::new(MessageKeyDeriver::new(&key));
-        let demands = Demands::new(header.context().clone());
-        let unlocked = Unlocked::new(&header, deriver.clone(), &demands).expect("unlocked");
-        let mut opener = Box::new(unlocked.into_opener());
-        opener.update(&sealed, &mut opened).expect("opened");
-        opener.finish(&mut opened).expect("finished");
-        let unlocked = Unlocked::new(&header, deriver, &demands).expect("unlocked");
-        let prefix = sealed.first_chunk().expect("long enough");
-        let ranges = unlocked.into_ranges(prefix, sealed.len() as u64).expect("committed");
-        drop(Box::new(ranges));
-    });
-    assert_eq!(found, 0, "opening");
-    assert_eq!(opened, plaintext);
+    for suite in Suite::ALL {
+        seal_and_open(&header(*suite), &data_key);
+    }
 
     for spec in [KeySpec::EccNistP256, KeySpec::Ed25519] {
         let key = SigningKey::generate(spec, &SystemRng).expect("generated");

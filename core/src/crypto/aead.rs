@@ -42,23 +42,15 @@ enum Backend {
     PortableChaCha(Box<chacha20poly1305::ChaCha20Poly1305>),
     #[cfg(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64")))]
     FastGcm(Box<graviola::aead::AesGcm>),
-    #[cfg(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    FastChaCha(Box<graviola::aead::ChaCha20Poly1305>),
 }
 
 impl AeadKey {
     /// Expands a key.
     pub fn new(algorithm: AeadAlgorithm, key: &[u8; 32]) -> Self {
         #[cfg(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64")))]
-        if super::is_accelerated() {
-            return AeadKey(match algorithm {
-                AeadAlgorithm::Aes256Gcm => {
-                    Backend::FastGcm(Box::new(graviola::aead::AesGcm::new(key)))
-                }
-                AeadAlgorithm::ChaCha20Poly1305 => {
-                    Backend::FastChaCha(Box::new(graviola::aead::ChaCha20Poly1305::new(*key)))
-                }
-            });
+        // ChaCha20-Poly1305 stays portable: measured, it is 4 percent faster there.
+        if super::is_accelerated() && algorithm == AeadAlgorithm::Aes256Gcm {
+            return AeadKey(Backend::FastGcm(Box::new(graviola::aead::AesGcm::new(key))));
         }
         Self::new_portable(algorithm, key)
     }
@@ -100,15 +92,6 @@ impl AeadKey {
                 key.encrypt(nonce, aad, data, &mut tag);
                 tag
             }
-            #[cfg(all(
-                feature = "accelerated",
-                any(target_arch = "x86_64", target_arch = "aarch64")
-            ))]
-            Backend::FastChaCha(key) => {
-                let mut tag = [0; TAG_LEN];
-                key.encrypt(nonce, aad, data, &mut tag);
-                tag
-            }
         }
     }
 
@@ -135,11 +118,6 @@ impl AeadKey {
                 any(target_arch = "x86_64", target_arch = "aarch64")
             ))]
             Backend::FastGcm(key) => key.decrypt(nonce, aad, data, tag).is_ok(),
-            #[cfg(all(
-                feature = "accelerated",
-                any(target_arch = "x86_64", target_arch = "aarch64")
-            ))]
-            Backend::FastChaCha(key) => key.decrypt(nonce, aad, data, tag).is_ok(),
         };
         if opened {
             return Ok(());
