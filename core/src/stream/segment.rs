@@ -380,6 +380,10 @@ impl Threads {
     }
 
     /// Runs every item and hands the results over in order, up to the first error.
+    #[cfg_attr(
+        not(all(feature = "parallel", not(target_arch = "wasm32"))),
+        allow(clippy::unused_self, reason = "without threads there is nothing to know")
+    )]
     pub(super) fn run<I: Send, R: Send>(
         &self,
         items: impl Iterator<Item = I>,
