@@ -34,10 +34,14 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let body_start = opened.header_len(detached)?;
     let body_len = opened.body_len(detached)?;
     let header = &opened.header;
-    let layout =
-        Layout::new(body_len, header.trailer_len()).map_err(|error| about(&opened.input, error))?;
-    let plaintext = layout.plaintext_len();
-    let segments = plaintext / SEGMENT_LEN as u64 + 1;
+    // A file that ends with its header is a detached one: its body is elsewhere.
+    let layout = match body_len {
+        0 => None,
+        len => Some(
+            Layout::new(len, header.trailer_len()).map_err(|error| about(&opened.input, error))?,
+        ),
+    };
+    let detached = detached || layout.is_none();
     let trailer = header.trailer_len() as u64;
     let answer = json!({
         "file": shown(opened.input.path()),
@@ -47,11 +51,17 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         "signature": signature_json(header),
         "recipients": recipients_json(header),
         "header": { "detached": detached, "length": header_len },
-        "body": { "offset": body_start, "length": body_len - trailer },
-        "segments": { "count": segments, "plaintext_length": SEGMENT_LEN },
-        "plaintext_length": plaintext,
+        "body": layout.map(|_| json!({ "offset": body_start, "length": body_len - trailer })),
+        "segments": layout.map(|layout| {
+            json!({ "count": segments(layout), "plaintext_length": SEGMENT_LEN })
+        }),
+        "plaintext_length": layout.map(|layout| layout.plaintext_len()),
     });
     session.console.answer(&answer, picture(&opened, header_len, body_start, body_len, layout))
+}
+
+fn segments(layout: Layout) -> u64 {
+    layout.plaintext_len() / SEGMENT_LEN as u64 + 1
 }
 
 /// The recipients, as `inspect` and `recipient list` tell them.
@@ -114,11 +124,10 @@ fn picture(
     header_len: usize,
     body_start: u64,
     body_len: u64,
-    layout: Layout,
+    layout: Option<Layout>,
 ) -> String {
     let header = &opened.header;
     let trailer = header.trailer_len() as u64;
-    let segments = layout.plaintext_len() / SEGMENT_LEN as u64 + 1;
     let suite = header.suite();
     let mut text = format!(
         "{}: keyfold envelope, version {VERSION}\n\n\
@@ -146,6 +155,11 @@ fn picture(
             line("signed", format!("{}, {}", signature.algorithm(), signer(signature.hint())));
         }
     }
+    let Some(layout) = layout else {
+        line("body", "not in this file".to_owned());
+        return text;
+    };
+    let segments = segments(layout);
     line("plaintext", format!("{} bytes, not proven", layout.plaintext_len()));
     let place = if body_start == 0 { " (in a file of its own)" } else { "" };
     let _ = write!(
