@@ -229,7 +229,8 @@ impl<R: Read> Read for OpenReader<R> {
 }
 
 /// Reads any part of the plaintext of an envelope in a seekable source, fetching only the
-/// segments it needs. Also a `Read` and a `Seek` over the plaintext.
+/// segments it needs. Also a `Read` and a `Seek` over the plaintext: each read opens the segments
+/// it touches anew, so put a `BufReader` of a megabyte around it to read on in small pieces.
 ///
 /// ```
 /// # use keyfold::{Client, EncryptionContext, Header, Keyring};
