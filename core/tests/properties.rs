@@ -17,6 +17,17 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 % 251) as u8).collect()
 }
 
+/// So many threads, or the calling one where the crate is built without others.
+fn some_threads(count: usize) -> Threads {
+    #[cfg(feature = "parallel")]
+    return Threads::new(count).expect("threads start");
+    #[cfg(not(feature = "parallel"))]
+    {
+        println!("without feature `parallel`: one thread, not {count}");
+        Threads::default()
+    }
+}
+
 /// Lengths around the segment boundaries, and any others.
 fn lengths() -> impl Strategy<Value = usize> {
     prop_oneof![
@@ -95,7 +106,7 @@ proptest! {
 
     #[test]
     fn several_threads_make_the_same_bytes(len in 0..5_000_000usize, suite in suites()) {
-        let threads = Threads::new(3).unwrap();
+        let threads = some_threads(3);
         let plaintext = pattern(len);
         let sealed = {
             let mut sealer =
@@ -227,7 +238,7 @@ fn segments_can_be_sealed_and_opened_by_the_host() {
 #[test]
 fn segments_can_be_sealed_and_opened_in_place() {
     let plaintext = pattern(3 * SEGMENT_LEN + 7);
-    let threads = Threads::new(2).unwrap();
+    let threads = some_threads(2);
     let mut sealer = Sealer::new(&header(Suite::ChaCha20Poly1305), &key(1), &SystemRng)
         .unwrap()
         .with_threads(&threads);
