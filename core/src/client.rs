@@ -197,7 +197,8 @@ impl<K: Kms> Client<K> {
 
     /// Processes the segments of large messages on several threads.
     ///
-    /// ```
+    #[cfg_attr(feature = "parallel", doc = "```")]
+    #[cfg_attr(not(feature = "parallel"), doc = "```ignore")]
     /// # use keyfold::{Client, EncryptionContext, Keyring, Threads};
     /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
     /// # pollster::block_on(async {

@@ -333,7 +333,8 @@ fn with_numbers<I>(
 ///
 /// Clones share their threads, so one value serves any number of sealers and openers.
 ///
-/// ```
+#[cfg_attr(feature = "parallel", doc = "```")]
+#[cfg_attr(not(feature = "parallel"), doc = "```ignore")]
 /// # use keyfold::{DataKey, EncryptionContext, Header};
 /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
 /// # use keyfold::stream::{MessageKeyDeriver, Sealer, Threads};
