@@ -141,46 +141,49 @@ pub(crate) fn encode_pairs<V: AsRef<[u8]>>(pairs: &BTreeMap<String, V>) -> Vec<u
         return Vec::new();
     }
     let mut out = Vec::new();
-    let put_len = |out: &mut Vec<u8>, len: usize| {
-        out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
-    };
     put_len(&mut out, pairs.len());
     for (name, value) in pairs {
-        for part in [name.as_bytes(), value.as_ref()] {
-            put_len(&mut out, part.len());
-            out.extend_from_slice(part);
-        }
+        put_part(&mut out, name.as_bytes());
+        put_part(&mut out, value.as_ref());
     }
     out
 }
 
+fn put_len(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
+}
+
+/// Appends a part with its u16 length, which the caller knows to fit.
+pub(crate) fn put_part(out: &mut Vec<u8>, part: &[u8]) {
+    put_len(out, part.len());
+    out.extend_from_slice(part);
+}
+
+/// Takes a part with its u16 length from the start of `bytes`, if it is all there.
+pub(crate) fn take_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (len, rest) = bytes.split_first_chunk::<2>()?;
+    let (part, rest) = rest.split_at_checked(u16::from_be_bytes(*len).into())?;
+    *bytes = rest;
+    Some(part)
+}
+
 /// Reads what `encode_pairs` wrote; names must be UTF-8 and strictly ascending.
 pub(crate) fn decode_pairs(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
-    fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8]> {
-        let malformed = || Error::malformed("a list of pairs ends early");
-        let (len, rest) = bytes.split_first_chunk::<2>().ok_or_else(malformed)?;
-        let (part, rest) =
-            rest.split_at_checked(u16::from_be_bytes(*len).into()).ok_or_else(malformed)?;
-        *bytes = rest;
-        Ok(part)
-    }
-
+    let ends_early = || Error::malformed("a list of pairs ends early");
     let mut pairs = BTreeMap::new();
     if bytes.is_empty() {
         return Ok(pairs);
     }
-    let (count, rest) = bytes
-        .split_first_chunk::<2>()
-        .ok_or_else(|| Error::malformed("a list of pairs ends early"))?;
+    let (count, rest) = bytes.split_first_chunk::<2>().ok_or_else(ends_early)?;
     bytes = rest;
     let count = u16::from_be_bytes(*count);
     if count == 0 {
         return Err(Error::malformed("an empty list of pairs has no bytes at all"));
     }
     for _ in 0..count {
-        let name = std::str::from_utf8(take(&mut bytes)?)
+        let name = std::str::from_utf8(take_part(&mut bytes).ok_or_else(ends_early)?)
             .map_err(|_| Error::malformed("the name of a pair is not UTF-8"))?;
-        let value = take(&mut bytes)?;
+        let value = take_part(&mut bytes).ok_or_else(ends_early)?;
         if pairs.last_key_value().is_some_and(|(last, _): (&String, _)| last.as_str() >= name) {
             return Err(Error::malformed("the names of pairs are not in strictly ascending order"));
         }

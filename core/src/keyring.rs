@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::context::EncryptionContext;
+use crate::context::{EncryptionContext, put_part, take_part};
 use crate::error::Result;
 use crate::keys::{KeyUri, WrappedKey};
 
@@ -136,8 +136,7 @@ pub(crate) fn note_bound(wrapped: &mut WrappedKey, bound: &EncryptionContext, wh
     let mut names = Vec::new();
     for (name, _) in bound.iter() {
         // A context name is at most 8192 bytes long, so its length fits.
-        names.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
-        names.extend_from_slice(name.as_bytes());
+        put_part(&mut names, name.as_bytes());
     }
     wrapped.params.insert(BOUND_NAMES.to_owned(), names);
 }
@@ -158,10 +157,7 @@ pub(crate) fn bound_to(
     let mut bound = EncryptionContext::new();
     let mut last: Option<&str> = None;
     while !names.is_empty() {
-        let (len, rest) = names.split_first_chunk::<2>().ok_or_else(malformed)?;
-        let (name, rest) =
-            rest.split_at_checked(u16::from_be_bytes(*len).into()).ok_or_else(malformed)?;
-        names = rest;
+        let name = take_part(&mut names).ok_or_else(malformed)?;
         let name = std::str::from_utf8(name).map_err(|_| malformed())?;
         let value = context.get(name).ok_or_else(malformed)?;
         if last.is_some_and(|last| last >= name) {
