@@ -18,6 +18,8 @@ mod hierarchy;
 pub mod password;
 pub mod policy;
 pub mod root;
+#[cfg(feature = "server")]
+pub mod server;
 mod rows;
 pub mod store;
 pub mod types;

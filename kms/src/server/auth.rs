@@ -1,0 +1,1 @@
+//! Who calls: from the bytes of a request to a [`Caller`](crate::Caller).
