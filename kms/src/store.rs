@@ -193,6 +193,16 @@ pub trait Store: MaybeSendSync {
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError>;
 }
 
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError> {
+        (**self).read(work)
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
+        (**self).write(work)
+    }
+}
+
 /// [`Store::read`] with a result.
 pub(crate) fn read<T, E: From<StoreError>>(
     store: &dyn Store,

@@ -13,4 +13,5 @@ mod roots;
 mod rotation;
 mod shapes;
 mod states;
+mod transfer;
 mod world;
