@@ -11,7 +11,7 @@ use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
 use crate::policy::{self, Conditions, Decision, Policy, PolicyRequest};
 use crate::rows::{GrantRow, KeyRow};
-use crate::store::Table;
+use crate::store::{Table, Txn as _};
 use crate::types::GrantOperation;
 
 /// Who calls: an authenticated principal, its account, and what its own role allows.

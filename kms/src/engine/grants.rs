@@ -13,7 +13,7 @@ use crate::audit::hex;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
 use crate::rows::{self, GrantRow, KeyRow, Principal};
-use crate::store::{Table, scan_prefix};
+use crate::store::{Table, Txn as _, scan_prefix};
 use crate::types::{
     CreateGrantRequest, CreateGrantResponse, Empty, GrantConstraints, GrantListEntry,
     GrantOperation, KeySpec, KeyUsage, ListGrantsRequest, ListGrantsResponse,
@@ -175,11 +175,16 @@ impl Call<'_> {
         let prefix = [key_id.as_bytes().as_slice(), &grantee].concat();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let found =
-                scan_prefix(self.txn, Table::GrantsByGrantee, &prefix, after.as_deref(), STEP)?;
+            let found = scan_prefix(
+                &mut self.txn,
+                Table::GrantsByGrantee,
+                &prefix,
+                after.as_deref(),
+                STEP,
+            )?;
             for (key, _) in &found {
                 let id = key.get(prefix.len()..).unwrap_or_default();
-                let row: Option<GrantRow> = rows::get(self.txn, &Self::grant_key(key_id, id))?;
+                let row: Option<GrantRow> = rows::get(&mut self.txn, &Self::grant_key(key_id, id))?;
                 let grant = row.ok_or_else(|| damaged("a grant"))?;
                 if grant.grantee.text() == self.caller.principal()
                     && grant.operations.contains(&operation)
@@ -204,7 +209,7 @@ impl Call<'_> {
     ) -> Result<Vec<u8>> {
         let mut id = vec![0; ID_LEN];
         self.rng().fill(&mut id)?;
-        rows::put(self.txn, &Self::grant_key(key.id, &id), grant)?;
+        rows::put(&mut self.txn, &Self::grant_key(key.id, &id), grant)?;
         let grantee = Self::grantee_key(key.id, &grant.grantee.hash(), &id);
         self.txn.put(Table::GrantsByGrantee, &grantee, b"")?;
         if let Some(retiring) = &grant.retiring {
@@ -226,7 +231,7 @@ impl Call<'_> {
         id: &[u8],
         grant: &GrantRow,
     ) -> Result<()> {
-        rows::delete::<GrantRow>(self.txn, &Self::grant_key(key.id, id))?;
+        rows::delete::<GrantRow>(&mut self.txn, &Self::grant_key(key.id, id))?;
         let grantee = Self::grantee_key(key.id, &grant.grantee.hash(), id);
         self.txn.delete(Table::GrantsByGrantee, &grantee)?;
         if let Some(retiring) = &grant.retiring {
@@ -270,7 +275,7 @@ impl Call<'_> {
 
     fn grant(&mut self, key: &KeyRow, id: &GrantId) -> Result<GrantRow> {
         self.trail.grant_id = Some(hex(id));
-        rows::get(self.txn, &Self::grant_key(key.id, id))?.ok_or_else(|| {
+        rows::get(&mut self.txn, &Self::grant_key(key.id, id))?.ok_or_else(|| {
             KmsError::new(KmsErrorCode::NotFound, format!("Grant {} is not found.", hex(id)))
         })
     }
@@ -483,7 +488,7 @@ impl Operation for ListGrantsRequest {
         let list: &[&[u8]] = &[b"ListGrants", &prefix, &wanted_bytes];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         if let Some(id) = wanted {
-            let found: Option<GrantRow> = rows::get(call.txn, &Call::grant_key(key.id, &id))?;
+            let found: Option<GrantRow> = rows::get(&mut call.txn, &Call::grant_key(key.id, &id))?;
             let grants = found
                 .filter(|grant| grantee.as_ref().is_none_or(|g| *g == grant.grantee))
                 .map(|grant| grant.entry(call.realm().key(key.id), &id))
@@ -492,14 +497,14 @@ impl Operation for ListGrantsRequest {
             return Ok(ListGrantsResponse { grants, truncated: false, next_marker: None });
         }
         let size = pages::size(self.limit, 50);
-        let mut found = scan_prefix(call.txn, table, &prefix, after.as_deref(), size + 1)?;
+        let mut found = scan_prefix(&mut call.txn, table, &prefix, after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut found, size);
         let next_marker =
             found.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));
         let mut grants = Vec::with_capacity(found.len());
         for (index, _) in found {
             let id = index.get(prefix.len()..).unwrap_or_default();
-            let row: Option<GrantRow> = rows::get(call.txn, &Call::grant_key(key.id, id))?;
+            let row: Option<GrantRow> = rows::get(&mut call.txn, &Call::grant_key(key.id, id))?;
             let grant = row.ok_or_else(|| damaged("a grant"))?;
             grants.push(grant.entry(call.realm().key(key.id), id));
         }
@@ -533,8 +538,13 @@ impl Operation for ListRetirableGrantsRequest {
         let list: &[&[u8]] = &[b"ListRetirableGrants", &prefix];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         let size = pages::size(self.limit, 50);
-        let mut found =
-            scan_prefix(call.txn, Table::GrantsByRetiring, &prefix, after.as_deref(), size + 1)?;
+        let mut found = scan_prefix(
+            &mut call.txn,
+            Table::GrantsByRetiring,
+            &prefix,
+            after.as_deref(),
+            size + 1,
+        )?;
         let truncated = pages::cut(&mut found, size);
         let next_marker =
             found.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));
@@ -545,11 +555,11 @@ impl Operation for ListRetirableGrantsRequest {
                 .and_then(|rest| rest.split_first_chunk::<16>())
                 .ok_or_else(|| damaged("a grant"))?;
             let key_id = Uuid::from_bytes(*key_id);
-            let key: Option<KeyRow> = rows::get(call.txn, key_id.as_bytes())?;
+            let key: Option<KeyRow> = rows::get(&mut call.txn, key_id.as_bytes())?;
             if key.is_none_or(|key| key.is_gone(call.now)) {
                 continue;
             }
-            let row: Option<GrantRow> = rows::get(call.txn, &Call::grant_key(key_id, id))?;
+            let row: Option<GrantRow> = rows::get(&mut call.txn, &Call::grant_key(key_id, id))?;
             let grant = row.ok_or_else(|| damaged("a grant"))?;
             grants.push(grant.entry(call.realm().key(key_id), id));
         }

@@ -64,7 +64,7 @@ impl Call<'_> {
             created: self.now,
             rotation,
         };
-        rows::put(self.txn, &version_key(key.id, version), &row)?;
+        rows::put(&mut self.txn, &version_key(key.id, version), &row)?;
         key.version = version;
         key.material_id = material_id;
         Ok(())
@@ -103,7 +103,7 @@ impl Call<'_> {
     ) -> Result<Arc<Material>> {
         let lost = || damaged("a version of key material");
         let row: VersionRow =
-            rows::get(self.txn, &version_key(key.id, version))?.ok_or_else(lost)?;
+            rows::get(&mut self.txn, &version_key(key.id, version))?.ok_or_else(lost)?;
         let binding = binding(key, version, material_id);
         let wrap = self.keys().material_wrap.expose();
         let plain = hierarchy::open(wrap, binding.as_bytes(), &row.sealed.0).ok_or_else(lost)?;
