@@ -20,9 +20,10 @@ mod tags;
 mod tick;
 mod view;
 
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use keyfold::crypto::rng::Rng;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::arn::Realm;
@@ -30,11 +31,13 @@ use crate::audit::{self, AuditRecord, AuditReport, Head, Trail};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::hierarchy::StoreKeys;
+use crate::policy::Policy;
 use crate::root::{RootKey, SlotInfo};
 use crate::rows::IdentityRow;
 use crate::store::{self, Store};
 
 pub use authorize::Caller;
+use authorize::KeyPolicy;
 pub use known::Generation;
 pub use queue::{Begun, Pending, Stale};
 pub use tick::Tick;
@@ -62,10 +65,12 @@ pub struct Engine {
     pub(crate) keys: StoreKeys,
     pub(crate) opened_by: Option<SlotInfo>,
     cache: Mutex<cache::Cache>,
+    /// The policy of a key that was made without one.
+    default_policy: Option<Arc<KeyPolicy>>,
     known: known::Known,
     queue: queue::Queue,
     /// Whoever has it commits.
-    commits: parking_lot::Mutex<()>,
+    commits: Mutex<()>,
 }
 
 /// An operation: a request that names its answer. Implemented by every request of
@@ -165,6 +170,9 @@ impl Engine {
         opened_by: Option<SlotInfo>,
     ) -> Self {
         let keys = StoreKeys::derive(&root, identity.store_id.as_bytes());
+        let Realm { partition, account, .. } = &identity.realm;
+        let default_policy = Policy::default_document(partition, account);
+        let default_policy = KeyPolicy::parse(default_policy).ok().map(Arc::new);
         let known = known::Known::default();
         // Where it cannot be read, the first commit finds out.
         if let Ok(Some(head)) = store::read(&*store, |txn| Head::read(txn, &keys)) {
@@ -181,7 +189,8 @@ impl Engine {
             cache: Mutex::default(),
             known,
             queue: queue::Queue::default(),
-            commits: parking_lot::Mutex::new(()),
+            default_policy,
+            commits: Mutex::new(()),
         }
     }
 

@@ -44,7 +44,7 @@ impl Call<'_> {
         let Some(row) = rows::get::<AliasRow>(&mut self.txn, name.as_bytes())? else {
             return Ok(None);
         };
-        let key = rows::get::<KeyRow>(&mut self.txn, row.target.as_bytes())?;
+        let key = self.txn.kept::<KeyRow>(row.target.as_bytes())?;
         Ok(key.is_some_and(|key| !key.is_gone(self.now)).then_some(row))
     }
 

@@ -32,6 +32,14 @@ impl<E> From<StoreError> for Failure<E> {
     }
 }
 
+/// An operation while it is evaluated.
+struct Evaluation<'a> {
+    caller: &'a Caller,
+    now: Timestamp,
+    trail: Trail,
+    basis: Basis,
+}
+
 /// Why a change was not made.
 enum Refusal {
     Stale,
@@ -90,6 +98,9 @@ impl Engine {
                 if let Ok(answer) = self.finish(pending) {
                     return Ok(answer);
                 }
+                if !self.stands(caller) {
+                    return Err(Stale);
+                }
             }
         }
         // Under the lock nothing changes while it is evaluated.
@@ -106,9 +117,11 @@ impl Engine {
         if !O::READ_ONLY {
             return Begun::NeedsWrite;
         }
-        let (now, mut trail) = (self.clock.now(), Trail::default());
-        let mut basis = Basis::since(self.known.generation());
-        let answer = self.evaluate(caller, request, now, &mut trail, &mut basis);
+        let now = self.clock.now();
+        let mut evaluation =
+            Evaluation { caller, now, trail: Trail::default(), basis: self.basis_of(caller) };
+        let answer = self.evaluate(&mut evaluation, request);
+        let Evaluation { trail, basis, .. } = evaluation;
         if basis.wants_write {
             return Begun::NeedsWrite;
         }
@@ -119,18 +132,45 @@ impl Engine {
         })
     }
 
-    fn evaluate<O: Operation>(
-        &self,
-        caller: &Caller,
-        request: &O,
-        now: Timestamp,
-        trail: &mut Trail,
-        basis: &mut Basis,
-    ) -> Result<O::Response> {
+    /// What everything that a caller does rests on.
+    fn basis_of(&self, caller: &Caller) -> Basis {
+        let mut basis = Basis::since(self.known.generation());
+        for (scope, since) in caller.footing() {
+            basis.add(*scope, *since);
+        }
+        basis
+    }
+
+    /// Evaluates on what is in memory, and once more on a snapshot where something is not.
+    fn evaluate<O: Operation>(&self, on: &mut Evaluation<'_>, request: &O) -> Result<O::Response> {
         request.validate()?;
         let prepared = request.prepare(&*self.rng)?;
-        let txn = View::read(self, basis);
-        request.run(&mut Call { engine: self, caller, now, txn, trail, prepared, via: None })
+        let (caller, now) = (on.caller, on.now);
+        let mut call = Call {
+            engine: self,
+            caller,
+            now,
+            txn: View::memory(self, &mut on.basis),
+            trail: &mut on.trail,
+            prepared,
+            via: None,
+        };
+        let answer = request.run(&mut call);
+        let unused = call.prepared.take();
+        if !on.basis.missed || on.basis.wants_write {
+            return answer;
+        }
+        on.basis = self.basis_of(caller);
+        on.trail = Trail::default();
+        let prepared = match unused {
+            None => request.prepare(&*self.rng)?,
+            unused => unused,
+        };
+        let Evaluation { trail, basis, .. } = on;
+        store::read(&*self.store, |txn| {
+            let txn = View::snapshot(self, txn, basis);
+            request.run(&mut Call { engine: self, caller, now, txn, trail, prepared, via: None })
+        })
     }
 
     /// Commits what waits: blocks until there is something, but not longer than `patience`, and
@@ -195,6 +235,9 @@ impl Engine {
         request.validate()?;
         let prepared = request.prepare(&*self.rng)?;
         self.transact(|mut view| {
+            if !self.stands(caller) {
+                return Err(Refusal::Stale);
+            }
             let txn = view.reborrow();
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
             let response = request.run(&mut call)?;
@@ -203,6 +246,11 @@ impl Engine {
             call.txn.record(record)?;
             Ok(response)
         })
+    }
+
+    /// Whether what a caller was authenticated by is as it was.
+    fn stands(&self, caller: &Caller) -> bool {
+        caller.footing().iter().all(|(scope, since)| self.known.holds(*scope, *since))
     }
 
     /// The bytes of an audit record.

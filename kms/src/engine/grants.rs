@@ -1,5 +1,7 @@
 //! Grants: what a principal may do with one key beyond the key's policy.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfold::crypto::hash::{Sha256, constant_time_eq};
@@ -8,12 +10,13 @@ use uuid::Uuid;
 use super::authorize::Ask;
 use super::crypto::dry_run_passed;
 use super::resolve::Names;
-use super::{Call, Operation, pages};
+use super::view::Kept;
+use super::{Call, Engine, Operation, pages};
 use crate::audit::hex;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
 use crate::rows::{self, GrantRow, KeyRow, Principal};
-use crate::store::{Table, Txn as _, scan_prefix};
+use crate::store::{Table, Txn, scan_prefix};
 use crate::types::{
     CreateGrantRequest, CreateGrantResponse, Empty, GrantConstraints, GrantListEntry,
     GrantOperation, KeySpec, KeyUsage, ListGrantsRequest, ListGrantsResponse,
@@ -30,6 +33,8 @@ const MAX_PAIR_VALUE: usize = 384;
 const ID_LEN: usize = 32;
 /// How many grants are looked at in one step.
 const STEP: usize = 128;
+/// How many grants of one grantee on one key are kept in memory.
+const MAX_KEPT: usize = 256;
 
 type GrantId = [u8; ID_LEN];
 
@@ -140,6 +145,32 @@ impl GrantRow {
     }
 }
 
+/// The grants of one key for one grantee, with their ids; nothing where they are too many to keep
+/// them in memory.
+struct GranteeGrants(Option<Vec<(Vec<u8>, GrantRow)>>);
+
+impl Kept for GranteeGrants {
+    const TABLE: Table = Table::GrantsByGrantee;
+
+    fn load(_: &Engine, txn: &mut dyn Txn, key: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
+        let found = scan_prefix(txn, Table::GrantsByGrantee, key, None, MAX_KEPT + 1)?;
+        if found.len() > MAX_KEPT {
+            return Ok(Some((Arc::new(GranteeGrants(None)), 0)));
+        }
+        let (mut grants, mut bytes) = (Vec::with_capacity(found.len()), 0);
+        for (index, _) in found {
+            let (Some(key_id), Some(id)) = (key.get(..16), index.get(key.len()..)) else {
+                return Err(damaged("a grant"));
+            };
+            let row = txn.get(Table::Grants, &[key_id, id].concat())?;
+            let row = row.ok_or_else(|| damaged("a grant"))?;
+            bytes += 2 * row.len();
+            grants.push((id.to_vec(), rows::decode(&row, <GrantRow as rows::Row>::NAME)?));
+        }
+        Ok(Some((Arc::new(GranteeGrants(Some(grants))), bytes)))
+    }
+}
+
 impl Call<'_> {
     fn grant_key(key_id: Uuid, id: &[u8]) -> Vec<u8> {
         [key_id.as_bytes().as_slice(), id].concat()
@@ -173,6 +204,15 @@ impl Call<'_> {
     ) -> Result<Option<String>> {
         let grantee = principal_hash(self.caller.principal());
         let prefix = [key_id.as_bytes().as_slice(), &grantee].concat();
+        let allows = |grant: &GrantRow, caller: &str| {
+            grant.grantee.text() == caller && grant.operations.contains(&operation) && fits(grant)
+        };
+        let kept = self.txn.kept::<GranteeGrants>(&prefix)?;
+        if let Some(grants) = kept.as_ref().and_then(|grants| grants.0.as_ref()) {
+            let caller = self.caller.principal();
+            let found = grants.iter().find(|(_, grant)| allows(grant, caller));
+            return Ok(found.map(|(id, _)| hex(id)));
+        }
         let mut after: Option<Vec<u8>> = None;
         loop {
             let found = scan_prefix(
@@ -186,10 +226,7 @@ impl Call<'_> {
                 let id = key.get(prefix.len()..).unwrap_or_default();
                 let row: Option<GrantRow> = rows::get(&mut self.txn, &Self::grant_key(key_id, id))?;
                 let grant = row.ok_or_else(|| damaged("a grant"))?;
-                if grant.grantee.text() == self.caller.principal()
-                    && grant.operations.contains(&operation)
-                    && fits(&grant)
-                {
+                if allows(&grant, self.caller.principal()) {
                     return Ok(Some(hex(id)));
                 }
             }
@@ -406,13 +443,11 @@ impl Operation for CreateGrantRequest {
         let grant = self.row(call)?;
         // Whoever may make grants only by a grant can pass on no more than that grant.
         let covers = |parent: &GrantRow| parent.covers(&grant);
-        let mut ask = Ask::grant("kms:CreateGrant", GrantOperation::CreateGrant, &covers)
+        let operations = grant.operations.iter().map(|operation| operation.as_str().into());
+        let ask = Ask::grant("kms:CreateGrant", GrantOperation::CreateGrant, &covers)
             .with("kms:GranteePrincipal", grant.grantee.text())
-            .with("kms:GrantIsForAWSResource", "false");
-        ask.conditions.set_all(
-            "kms:GrantOperations",
-            grant.operations.iter().map(|operation| operation.as_str()),
-        );
+            .with("kms:GrantIsForAWSResource", "false")
+            .with_all("kms:GrantOperations", operations);
         call.authorize(&key, ask)?;
         call.require_enabled(&key)?;
         if let Some(misfit) = grant.operations.iter().find(|o| !fits_key(**o, &key)) {

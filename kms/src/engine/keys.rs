@@ -302,7 +302,7 @@ impl Operation for ListKeysRequest {
             let Some(id) = index.get(8..).and_then(|id| Uuid::from_slice(id).ok()) else {
                 return Err(crate::hierarchy::damaged("the list of keys"));
             };
-            let row = rows::get::<KeyRow>(&mut call.txn, id.as_bytes())?;
+            let row = call.txn.kept::<KeyRow>(id.as_bytes())?;
             // A page may be short: a key whose time has come is not shown.
             if row.is_some_and(|row| !row.is_gone(call.now)) {
                 let key_arn = call.realm().key(id);

@@ -40,7 +40,7 @@ pub struct Generation(u64);
 
 /// What something depends on, as a keyed hash: a row with all rows of the same key or secret, or
 /// a whole table. Two scopes of one hash only end each other too early.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Scope(u64);
 
 /// The hash of something that is a hash already.
@@ -155,13 +155,12 @@ impl Known {
         Scope(self.hasher.hash_one((table as u8, "all")))
     }
 
-    /// Whether what was evaluated on these scopes then is what it would be now.
-    pub(super) fn holds(&self, scopes: &[Scope], since: Generation) -> bool {
-        let state = self.state.read();
-        since >= state.floor && scopes.iter().all(|scope| state.holds(*scope, since))
+    /// Whether nothing in a scope has changed since.
+    pub(super) fn holds(&self, scope: Scope, since: Generation) -> bool {
+        self.state.read().holds(scope, since)
     }
 
-    /// [`Known::holds`] for each of many.
+    /// Of each record that waits, whether all that it was evaluated on is as it was.
     pub(super) fn which_hold(&self, waiting: &[Waiting]) -> Vec<bool> {
         let state = self.state.read();
         let holds = |waiting: &Waiting| {
