@@ -6,6 +6,8 @@ pub mod hex;
 pub mod kms;
 pub mod postgres;
 pub mod python;
+#[cfg(feature = "postgres")]
+pub mod rpc;
 pub mod vectors;
 
 use std::path::PathBuf;

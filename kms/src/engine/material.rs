@@ -1,6 +1,6 @@
 //! Versions of key material: made, sealed into the store, unwrapped for use.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use keyfold::crypto::rng::Rng;
 use keyfold::sign::{self, SigningKey};
@@ -59,7 +59,7 @@ impl Call<'_> {
         rotation: Option<RotationType>,
     ) -> Result<()> {
         let identity: IdentityRow =
-            rows::get(self.txn, IDENTITY)?.ok_or_else(|| damaged("the identity"))?;
+            rows::get(&mut self.txn, IDENTITY)?.ok_or_else(|| damaged("the identity"))?;
         let version = next_version(key.version, identity.epoch)
             .ok_or_else(|| KmsError::internal("a key ran out of versions"))?;
         // A keyed hash: a bare one would let guessable material be searched for.
@@ -77,7 +77,7 @@ impl Call<'_> {
             created: self.now,
             rotation,
         };
-        rows::put(self.txn, &version_key(key.id, version), &row)?;
+        rows::put(&mut self.txn, &version_key(key.id, version), &row)?;
         key.version = version;
         key.material_id = material_id;
         Ok(())
@@ -115,8 +115,8 @@ impl Call<'_> {
         material_id: &str,
     ) -> Result<Arc<Material>> {
         let lost = || damaged("a version of key material");
-        let row: VersionRow =
-            rows::get(self.txn, &version_key(key.id, version))?.ok_or_else(lost)?;
+        let row: Option<VersionRow> = rows::get(&mut self.txn, &version_key(key.id, version))?;
+        let row = row.ok_or_else(lost)?;
         let binding = binding(key, version, material_id);
         let wrap = self.keys().material_wrap.expose();
         let plain = hierarchy::open(wrap, binding.as_bytes(), &row.sealed.0).ok_or_else(lost)?;
@@ -142,8 +142,8 @@ impl Call<'_> {
         Ok(material)
     }
 
-    pub(super) fn cache(&self) -> std::sync::MutexGuard<'_, super::cache::Cache> {
-        self.engine.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn cache(&self) -> parking_lot::MutexGuard<'_, super::cache::Cache> {
+        self.engine.cache.lock()
     }
 }
 

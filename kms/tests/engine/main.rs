@@ -2,6 +2,7 @@
 
 mod audit;
 mod authorization;
+mod commits;
 mod crypto;
 mod durability;
 mod embedded;
@@ -13,5 +14,7 @@ mod roots;
 mod rotation;
 mod shapes;
 mod states;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
 mod transfer;
 mod world;
