@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use keyfold_kms::engine::Operation;
 use keyfold_kms::root::{EngineOptions, FileSealer};
-use keyfold_kms::store::{PostgresStore, PostgresUrl};
+use keyfold_kms::store::{PostgresStore, PostgresUrl, StoreError};
 use keyfold_kms::types::{
     CancelKeyDeletionRequest, CreateAliasRequest, CreateGrantRequest, CreateKeyRequest,
     CreateSecretRequest, DecryptRequest, DescribeKeyRequest, DisableKeyRequest, EnableKeyRequest,
@@ -17,7 +17,7 @@ use keyfold_kms::types::{
     ListSecretVersionIdsRequest, PutKeyPolicyRequest, PutSecretValueRequest, RevokeGrantRequest,
     RotateKeyOnDemandRequest, ScheduleKeyDeletionRequest, UpdateAliasRequest,
 };
-use keyfold_kms::{Caller, Engine, KmsError};
+use keyfold_kms::{Caller, Engine, KmsError, OpenError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,6 +41,27 @@ pub fn open(url: &str, secret: &Path) -> Engine {
     let sealer = FileSealer::new(secret);
     Engine::open(Box::new(store), &[&sealer], EngineOptions::default())
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Opens the store at a URL, and makes it where it is not there yet or was left half made. Of
+/// several that make it at once, one does.
+///
+/// # Panics
+/// Where it can neither be opened nor made.
+pub fn make(url: &str, sealer: &FileSealer) -> Engine {
+    let url = PostgresUrl::parse(url).unwrap_or_else(|error| panic!("{error}"));
+    let open = || PostgresStore::open(&url).unwrap_or_else(|error| panic!("{error}"));
+    let store = match PostgresStore::create(&url) {
+        Err(StoreError::Exists(_)) => open(),
+        made => made.unwrap_or_else(|error| panic!("{error}")),
+    };
+    match Engine::create(Box::new(store), &[("file", sealer)], EngineOptions::default()) {
+        Err(OpenError::Exists) => {
+            Engine::open(Box::new(open()), &[sealer], EngineOptions::default())
+                .unwrap_or_else(|error| panic!("{error}"))
+        }
+        made => made.unwrap_or_else(|error| panic!("{error}")),
+    }
 }
 
 /// Does what its input says, until that ends.

@@ -48,12 +48,14 @@ enum Step {
     Fuzz,
     /// `kill -9` at random moments; nothing acknowledged is lost.
     Crash,
+    /// The store in PostgreSQL: its contract, several processes, crashes of the server, moves.
+    Postgres,
 }
 
 const CONFORMANCE: &str = "keyfold-conformance";
 
 /// Tests of the conformance crate that are steps of their own.
-const SEPARATE: [&str; 3] = ["cobblestone", "fuzz_replay", "crash"];
+const SEPARATE: [&str; 4] = ["cobblestone", "fuzz_replay", "crash", "postgres"];
 
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<()> {
     let chosen = |step: &&Step| args.only.is_empty() || args.only.contains(step);
@@ -148,6 +150,14 @@ impl Step {
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),
             Step::Crash => run(separate(&mut cargo("test --package"), "crash")
                 .env("KEYFOLD_CRASHES", if long { "2000" } else { "200" })),
+            Step::Postgres => {
+                install::postgres()?;
+                let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+                let features = ["--features", "postgres"];
+                run(separate(cargo("test").args(features).arg("--package"), "postgres")
+                    .env("KEYFOLD_COMMAND", keyfold)
+                    .env("KEYFOLD_POSTGRES_CRASHES", if long { "200" } else { "20" }))
+            }
         }
     }
 }
