@@ -34,8 +34,8 @@ fn measure<O: Operation>(label: &str, engine: &Engine, caller: &Caller, request:
         let middle = spent();
         assert_eq!(engine.commit_queued(Duration::ZERO), waiting.len());
         if round > 0 {
-            begun += middle - start;
-            committed += spent() - middle;
+            begun += middle.saturating_sub(start);
+            committed += spent().saturating_sub(middle);
         }
         waiting.clear();
     }
