@@ -6,9 +6,11 @@ mod cache;
 mod crypto;
 mod grants;
 mod keys;
+mod known;
 mod material;
 mod pages;
 mod policies;
+mod queue;
 mod resolve;
 mod rotation;
 mod secrets;
@@ -31,6 +33,8 @@ use crate::rows::IdentityRow;
 use crate::store::{self, Store, Txn};
 
 pub use authorize::Caller;
+pub use known::Generation;
+pub use queue::{Begun, Pending, Stale};
 pub use tick::Tick;
 
 /// A KMS over one store, with its root key in memory.
@@ -55,6 +59,7 @@ pub struct Engine {
     pub(crate) keys: StoreKeys,
     pub(crate) opened_by: Option<SlotInfo>,
     cache: Mutex<cache::Cache>,
+    queue: queue::Queue,
 }
 
 /// An operation: a request that names its answer. Implemented by every request of
@@ -155,7 +160,7 @@ impl Engine {
     ) -> Self {
         let keys = StoreKeys::derive(&root, identity.store_id.as_bytes());
         let cache = Mutex::default();
-        Engine { store, clock, rng, identity, root, keys, opened_by, cache }
+        Engine { store, clock, rng, identity, root, keys, opened_by, cache, queue: queue::Queue::default() }
     }
 
     /// The id of the store.
@@ -208,6 +213,39 @@ impl Engine {
             }
         }
         outcome
+    }
+
+    /// Evaluates an operation here and now, without waiting for anything slow, as far as it only
+    /// reads; the answer comes when a commit has made its audit record durable.
+    ///
+    /// [`Stale`] says that the store changed meanwhile: authenticate again and begin again, and
+    /// after a second time use [`Engine::perform`], which does not depend on luck.
+    pub fn begin<O: Operation>(&self, caller: &Caller, request: &O) -> Begun<O::Response> {
+        let _ = (caller, request);
+        Begun::NeedsWrite
+    }
+
+    /// As [`Engine::call`], for a host that authenticates by rows of the store: [`Stale`] says
+    /// that one of those changed since. It blocks.
+    pub fn perform<O: Operation>(
+        &self,
+        caller: &Caller,
+        request: &O,
+    ) -> std::result::Result<Result<O::Response>, Stale> {
+        Ok(self.call(caller, request))
+    }
+
+    /// Commits what waits: blocks until there is something, but not longer than `patience`, and
+    /// answers how many waiters it told how it ended. A host that uses [`Engine::begin`] calls
+    /// it in a loop, on one thread of its own.
+    pub fn commit_queued(&self, patience: std::time::Duration) -> usize {
+        self.queue.wait(patience);
+        0
+    }
+
+    /// The newest generation of the store that this process knows of.
+    pub fn generation(&self) -> Generation {
+        Generation::default()
     }
 
     fn attempt<O: Operation>(
