@@ -318,25 +318,17 @@ async fn watch(
     metrics: Handle<SocketAddr>,
 ) {
     let seconds = app.config.tls.as_ref().map_or(0, |tls| tls.reload_seconds);
-    let look = async {
-        match seconds {
-            0 => std::future::pending().await,
-            seconds => tokio::time::sleep(Duration::from_secs(seconds)).await,
-        }
-    };
-    tokio::pin!(look);
     loop {
+        let look = async {
+            match seconds {
+                0 => std::future::pending().await,
+                seconds => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            }
+        };
         tokio::select! {
             () = control.0.end.notified() => break,
             () = control.0.reload.notified() => {}
-            () = &mut look => {
-                look.set(async {
-                    match seconds {
-                        0 => std::future::pending().await,
-                        seconds => tokio::time::sleep(Duration::from_secs(seconds)).await,
-                    }
-                });
-            }
+            () = look => {}
         }
         if let Some(tls) = tls.clone() {
             let _ = tokio::task::spawn_blocking(move || tls.reload()).await;

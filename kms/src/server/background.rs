@@ -11,6 +11,8 @@ use super::observe;
 use super::{App, Open, may_heal};
 use crate::Engine;
 
+/// How long the committing thread waits for a first record before it looks whether it shall end.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Between looks for what is due.
 const TICK: Duration = Duration::from_secs(60);
 /// Between looks after the metrics and the rate limits.
@@ -41,6 +43,10 @@ impl Stop {
         *stopped
     }
 
+    fn is_set(&self) -> bool {
+        *self.stopped.lock()
+    }
+
     fn set(&self) {
         *self.stopped.lock() = true;
         self.changed.notify_all();
@@ -54,7 +60,12 @@ impl Background {
             let (app, stop) = (app.clone(), stop.clone());
             spawn("keyfold-work", move || {
                 if let Some(engine) = unseal(&app, &*open, &stop) {
+                    let committing = {
+                        let (engine, stop) = (engine.clone(), stop.clone());
+                        spawn("keyfold-commit", move || commit_for_ever(&engine, &stop))
+                    };
                     tick_for_ever(&engine, &stop);
+                    committing.map(JoinHandle::join);
                 }
             })
         };
@@ -120,6 +131,16 @@ fn tell_open(engine: &Engine) {
     metrics::gauge!(observe::ROOT_SLOT, "kind" => kind.clone()).set(1.0);
     let store_id = engine.store_id();
     tracing::info!(target: "keyfold::server", %store_id, slot = kind, "the root key is open");
+}
+
+/// Commits what requests queue: all that wait, in one transaction.
+fn commit_for_ever(engine: &Engine, stop: &Stop) {
+    loop {
+        let told = engine.commit_queued(PATIENCE);
+        if told == 0 && stop.is_set() {
+            return;
+        }
+    }
 }
 
 fn tick_for_ever(engine: &Engine, stop: &Stop) {
