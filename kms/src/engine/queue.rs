@@ -120,7 +120,7 @@ impl<R> Pending<R> {
     }
 
     /// The answer, where the wait ended well.
-    fn take(&mut self, outcome: Outcome) -> std::result::Result<Result<R>, Stale> {
+    pub(super) fn take(&mut self, outcome: Outcome) -> std::result::Result<Result<R>, Stale> {
         match outcome {
             Outcome::Durable => {
                 Ok(self.answer.take().expect("a future is not polled after it was ready"))
@@ -128,12 +128,6 @@ impl<R> Pending<R> {
             Outcome::Stale => Err(Stale),
             Outcome::Failed(error) => Ok(Err(error)),
         }
-    }
-
-    /// The answer, if the wait is over.
-    pub(super) fn settled(mut self) -> Option<std::result::Result<Result<R>, Stale>> {
-        let outcome = self.outcome()?;
-        Some(self.take(outcome))
     }
 }
 
