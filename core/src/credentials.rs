@@ -39,7 +39,7 @@ const MAX_SECRET: usize = 16 * 1024;
 /// use keyfold::{SecretBytes, credentials::Credentials};
 ///
 /// let secret = SecretBytes::from(&b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"[..]);
-/// let key = Credentials::access_key("AKIDEXAMPLE", secret, None)?;
+/// let key = Credentials::access_key("AKIDEXAMPLE", &secret, None)?;
 /// assert_eq!(format!("{key:?}"), "Credentials(..)");
 /// # Ok::<(), keyfold::Error>(())
 /// ```
@@ -99,17 +99,17 @@ impl Credentials {
     /// `invalid_argument` where a part is empty, too long, or not printable ASCII.
     pub fn access_key(
         id: impl Into<String>,
-        secret: SecretBytes,
-        session_token: Option<SecretBytes>,
+        secret: &SecretBytes,
+        session_token: Option<&SecretBytes>,
     ) -> Result<Self> {
         let id = id.into();
         let printable = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
         if !printable || id.len() > MAX_ID || id.contains(['/', ',']) {
             return Err(Error::invalid("an access key id has 1 to 128 printable characters"));
         }
-        let secret = header_text(&secret, "a secret access key")?;
+        let secret = header_text(secret, "a secret access key")?;
         let session_token =
-            session_token.map(|token| header_text(&token, "a session token")).transpose()?;
+            session_token.map(|token| header_text(token, "a session token")).transpose()?;
         let derived = Mutex::default();
         let kind = Kind::AccessKey(AccessKey { id, secret, session_token, derived });
         Ok(Credentials { kind, expires: None })
@@ -310,12 +310,13 @@ mod tests {
         let secret = |text: &str| SecretBytes::from(text.as_bytes());
         for text in ["", "a b", "a\r\nx-amz-target: y", "caf\u{e9}"] {
             assert!(Credentials::bearer(&secret(text)).is_err(), "{text:?}");
-            assert!(Credentials::access_key("AKID", secret(text), None).is_err(), "{text:?}");
-            let session = Some(secret(text));
-            assert!(Credentials::access_key("AKID", secret("s"), session).is_err(), "{text:?}");
+            assert!(Credentials::access_key("AKID", &secret(text), None).is_err(), "{text:?}");
+            let (good, session) = (secret("s"), secret(text));
+            let refused = Credentials::access_key("AKID", &good, Some(&session));
+            assert!(refused.is_err(), "{text:?}");
         }
         for id in ["", "A/B", "A,B", "A B", &"A".repeat(129)] {
-            assert!(Credentials::access_key(id, secret("s"), None).is_err(), "{id:?}");
+            assert!(Credentials::access_key(id, &secret("s"), None).is_err(), "{id:?}");
         }
     }
 
@@ -323,7 +324,7 @@ mod tests {
     fn signing_keys_are_derived_once_for_each_scope() {
         let secret = SecretBytes::from(&b"secret"[..]);
         let Ok(Credentials { kind: Kind::AccessKey(key), .. }) =
-            Credentials::access_key("AKID", secret, None)
+            Credentials::access_key("AKID", &secret, None)
         else {
             panic!("an access key")
         };

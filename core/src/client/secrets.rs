@@ -113,5 +113,5 @@ impl<K: Kms> Secrets<'_, K> {
 fn make_token(rng: &dyn Rng) -> Result<String> {
     let mut bytes = [0; 16];
     rng.fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::maybe_send::BoxFuture;
 
 /// How long before their end credentials are replaced.
-const REFRESH: Duration = Duration::from_secs(300);
+const REFRESH: Duration = Duration::from_mins(5);
 /// How long the old ones go on where new ones cannot be had, before these are asked for again.
 const PAUSE: Duration = Duration::from_secs(30);
 

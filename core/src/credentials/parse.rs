@@ -44,7 +44,8 @@ pub(super) fn build(
 ) -> Result<Credentials> {
     let secret = SecretBytes::from(secret.as_bytes());
     let token = token.map(|token| SecretBytes::from(token.as_bytes()));
-    let made = Credentials::access_key(id, secret, token).map_err(|_| not_understood())?;
+    let made =
+        Credentials::access_key(id, &secret, token.as_ref()).map_err(|_| not_understood())?;
     Ok(match expires {
         Some(end) => made.expiring(end),
         None => made,

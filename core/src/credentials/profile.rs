@@ -73,7 +73,8 @@ impl Profile {
                 let token =
                     self.get("aws_session_token").or_else(|| self.get("aws_security_token"));
                 let token = token.map(|token| SecretBytes::from(token.as_bytes()));
-                Credentials::access_key(id, SecretBytes::from(secret.as_bytes()), token).map(Some)
+                let secret = SecretBytes::from(secret.as_bytes());
+                Credentials::access_key(id, &secret, token.as_ref()).map(Some)
             }
             _ => Err(Error::invalid("the profile has one half of an access key")),
         }

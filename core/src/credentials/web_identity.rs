@@ -147,7 +147,7 @@ fn from_xml(body: &[u8]) -> Result<Credentials> {
     let (mut secret, mut token) = (None, None);
     loop {
         match reader.read_event().map_err(|_| parse::not_understood())? {
-            Event::Start(start) => element = start.local_name().as_ref().to_owned(),
+            Event::Start(start) => start.local_name().as_ref().clone_into(&mut element),
             Event::End(_) => element.clear(),
             Event::Text(text) => match (element.as_str(), text.trim()) {
                 ("AccessKeyId", text) => id = Some(text.to_owned()),

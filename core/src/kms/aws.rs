@@ -243,7 +243,7 @@ impl AwsConfig {
 /// # }
 ///
 /// let secret = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_vec().into();
-/// let credentials = StaticCredentials::new(Credentials::access_key("AKIDEXAMPLE", secret, None)?);
+/// let credentials = StaticCredentials::new(Credentials::access_key("AKIDEXAMPLE", &secret, None)?);
 /// let config = AwsConfig::aws("eu-west-1")?;
 /// let kf = Client::new(AwsKms::new(Http, HostTime, Arc::new(credentials), config));
 ///

@@ -103,7 +103,7 @@ impl<K: Kms, C: Clock> BreakerKms<K, C> {
         let (probe, wait) = match *state {
             State::Closed(_) => (false, None),
             State::Open(until) if now >= until => (true, None),
-            State::Open(until) => (false, Some(until - now)),
+            State::Open(until) => (false, Some(until.saturating_sub(now))),
             State::Probing => (false, Some(self.limits.pause)),
         };
         if let Some(wait) = wait {

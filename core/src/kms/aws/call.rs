@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::exchange::{Exchange, Failure, Turn};
-use super::{AwsConfig, Service, wire};
+use super::wire::{self, Bytes, Context, Cryptographic, OfSecret};
+use super::{AwsConfig, Service};
+use crate::context::EncryptionContext;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};
@@ -26,7 +28,7 @@ const MAX_CIPHERTEXT: usize = 6144;
 ///
 /// let config = AwsConfig::aws("us-east-1")?;
 /// let secret = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_vec().into();
-/// let credentials = Credentials::access_key("AKIDEXAMPLE", secret, None)?;
+/// let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None)?;
 /// let now = Duration::from_secs(1_700_000_000);
 ///
 /// let request = Request::ResolveKey { key: "aws:alias/docs".parse()? };
@@ -93,8 +95,8 @@ impl<'a> Call<'a> {
 
     /// A secret that is not there yet is made; one that appeared meanwhile gets a new version.
     fn go_on(&mut self, failure: Failure, now: Duration) -> Result<Turn<Response>> {
-        if let (Request::PutSecret { .. }, Failure::Service(error, _)) = (self.request, &failure) {
-            let next = match (self.put, error.name()) {
+        if let (Request::PutSecret { .. }, Failure::Service(both)) = (self.request, &failure) {
+            let next = match (self.put, both.0.name()) {
                 (Put::Version, Some("ResourceNotFoundException")) => Some(Put::Create),
                 (Put::Create, Some("ResourceExistsException")) => Some(Put::VersionAfterAll),
                 _ => None,
@@ -199,143 +201,141 @@ fn data_key(bytes: &SecretBytes) -> Result<DataKeyReply> {
 
 /// The operation for a request.
 fn begin<'a>(config: &'a AwsConfig, request: &'a Request, put: Put) -> Result<Exchange<'a>> {
-    use wire::{Bytes, Context, Cryptographic, OfSecret};
+    if let Request::PutSecret { .. } | Request::GetSecret { .. } = request {
+        return begin_secret(config, request, put);
+    }
     let name = |key: &'a KeyUri| config.name(key);
-    let kms = |operation, members: Cryptographic<'_>, secret: usize| {
-        Exchange::new(config, Service::Kms, operation, wire::encode(&members, secret)?)
-    };
-    let secrets = |operation, members: OfSecret<'_>, secret: usize| {
-        Exchange::new(config, Service::Secrets, operation, wire::encode(&members, secret)?)
-    };
-    match request {
-        Request::GenerateDataKey { key, context } => kms(
-            "GenerateDataKey",
-            Cryptographic {
-                key_id: Some(name(key)?),
-                key_spec: Some("AES_256"),
-                encryption_context: Context::of(context),
-                ..Cryptographic::default()
-            },
-            0,
-        ),
-        Request::Wrap { key, data_key: plaintext, context }
-        | Request::Encrypt { key, plaintext, context } => kms(
-            "Encrypt",
-            Cryptographic {
-                key_id: Some(name(key)?),
-                plaintext: Some(Bytes(plaintext.expose())),
-                encryption_context: Context::of(context),
-                ..Cryptographic::default()
-            },
-            plaintext.len(),
-        ),
-        Request::Unwrap { wrapped, context, key } => kms(
-            "Decrypt",
-            Cryptographic {
-                // Always named: a ciphertext of another key is refused.
-                key_id: Some(name(key.as_ref().unwrap_or(&wrapped.key))?),
-                ciphertext_blob: Some(Bytes(&wrapped.ciphertext)),
-                encryption_context: Context::of(context),
-                ..Cryptographic::default()
-            },
-            0,
-        ),
-        Request::Decrypt { key, ciphertext, context } => kms(
-            "Decrypt",
-            Cryptographic {
-                key_id: key.as_ref().map(name).transpose()?,
-                ciphertext_blob: Some(Bytes(ciphertext)),
-                encryption_context: Context::of(context),
-                ..Cryptographic::default()
-            },
-            0,
-        ),
-        Request::Rewrap { wrapped, context, key, to } => kms(
-            "ReEncrypt",
-            Cryptographic {
+    let none = Cryptographic::default;
+    // The length of what is secret, beside the members.
+    let (operation, members, secret) = match request {
+        Request::GenerateDataKey { key, context } => {
+            let (key_id, encryption_context) = (Some(name(key)?), Context::of(context));
+            let key_spec = Some("AES_256");
+            let members = Cryptographic { key_id, key_spec, encryption_context, ..none() };
+            ("GenerateDataKey", members, 0)
+        }
+        Request::Wrap { key, data_key: plain, context }
+        | Request::Encrypt { key, plaintext: plain, context } => {
+            let (key_id, encryption_context) = (Some(name(key)?), Context::of(context));
+            let plaintext = Some(Bytes(plain.expose()));
+            let members = Cryptographic { key_id, plaintext, encryption_context, ..none() };
+            ("Encrypt", members, plain.len())
+        }
+        Request::Unwrap { wrapped, context, key } => {
+            // Always named: a ciphertext of another key is refused.
+            let key = Some(key.as_ref().unwrap_or(&wrapped.key));
+            ("Decrypt", decrypt(config, key, &wrapped.ciphertext, context)?, 0)
+        }
+        Request::Decrypt { key, ciphertext, context } => {
+            ("Decrypt", decrypt(config, key.as_ref(), ciphertext, context)?, 0)
+        }
+        Request::Rewrap { wrapped, context, key, to } => {
+            let members = Cryptographic {
                 ciphertext_blob: Some(Bytes(&wrapped.ciphertext)),
                 source_key_id: Some(name(key.as_ref().unwrap_or(&wrapped.key))?),
                 source_encryption_context: Context::of(context),
                 destination_key_id: Some(name(to)?),
                 destination_encryption_context: Context::of(context),
-                ..Cryptographic::default()
-            },
-            0,
-        ),
+                ..none()
+            };
+            ("ReEncrypt", members, 0)
+        }
         Request::Sign { key, algorithm, input } => {
-            let (message, message_type) = message(input);
-            kms(
-                "Sign",
-                Cryptographic {
-                    key_id: Some(name(key)?),
-                    message: Some(Bytes(message)),
-                    message_type: Some(message_type),
-                    signing_algorithm: Some(signing(*algorithm)?),
-                    ..Cryptographic::default()
-                },
-                message.len(),
-            )
+            let members = signed(name(key)?, *algorithm, input, None)?;
+            ("Sign", members, input_len(input))
         }
         Request::Verify { key, algorithm, input, signature } => {
-            let (message, message_type) = message(input);
-            kms(
-                "Verify",
-                Cryptographic {
-                    key_id: Some(name(key)?),
-                    message: Some(Bytes(message)),
-                    message_type: Some(message_type),
-                    signature: Some(Bytes(signature)),
-                    signing_algorithm: Some(signing(*algorithm)?),
-                    ..Cryptographic::default()
-                },
-                message.len(),
-            )
+            let members = signed(name(key)?, *algorithm, input, Some(signature))?;
+            ("Verify", members, input_len(input))
         }
         Request::GetPublicKey { key } => {
-            let key_id = Some(name(key)?);
-            kms("GetPublicKey", Cryptographic { key_id, ..Cryptographic::default() }, 0)
+            ("GetPublicKey", Cryptographic { key_id: Some(name(key)?), ..none() }, 0)
         }
         Request::ResolveKey { key } => {
-            let key_id = Some(name(key)?);
-            kms("DescribeKey", Cryptographic { key_id, ..Cryptographic::default() }, 0)
+            ("DescribeKey", Cryptographic { key_id: Some(name(key)?), ..none() }, 0)
         }
-        Request::PutSecret { name: secret, value, key, token } => {
+        Request::PutSecret { .. } | Request::GetSecret { .. } => {
+            return Err(Error::new(ErrorCode::Internal, "secrets have operations of their own"));
+        }
+    };
+    Exchange::new(config, Service::Kms, operation, wire::encode(&members, secret)?)
+}
+
+fn decrypt<'a>(
+    config: &'a AwsConfig,
+    key: Option<&'a KeyUri>,
+    ciphertext: &'a [u8],
+    context: &'a EncryptionContext,
+) -> Result<Cryptographic<'a>> {
+    Ok(Cryptographic {
+        key_id: key.map(|key| config.name(key)).transpose()?,
+        ciphertext_blob: Some(Bytes(ciphertext)),
+        encryption_context: Context::of(context),
+        ..Cryptographic::default()
+    })
+}
+
+fn signed<'a>(
+    key_id: &'a str,
+    algorithm: SignatureAlgorithm,
+    input: &'a SignInput,
+    signature: Option<&'a [u8]>,
+) -> Result<Cryptographic<'a>> {
+    // Never left to a default: services differ in it.
+    let (message, message_type) = match input {
+        SignInput::Message(message) => (message, "RAW"),
+        SignInput::Digest(digest) => (digest, "DIGEST"),
+    };
+    Ok(Cryptographic {
+        key_id: Some(key_id),
+        message: Some(Bytes(message)),
+        message_type: Some(message_type),
+        signature: signature.map(Bytes),
+        signing_algorithm: Some(signing(algorithm)?),
+        ..Cryptographic::default()
+    })
+}
+
+fn input_len(input: &SignInput) -> usize {
+    match input {
+        SignInput::Message(bytes) | SignInput::Digest(bytes) => bytes.len(),
+    }
+}
+
+fn begin_secret<'a>(config: &'a AwsConfig, request: &'a Request, put: Put) -> Result<Exchange<'a>> {
+    let (operation, members, secret) = match request {
+        Request::PutSecret { name, value, key, token } => {
             // Text where it is UTF-8, which other clients can show; else bytes.
             let secret_string = std::str::from_utf8(value.expose()).ok();
             let secret_binary = secret_string.is_none().then(|| Bytes(value.expose()));
             let client_request_token = Some(token.as_str());
-            let kms_key_id = key.as_ref().map(name).transpose()?;
-            let common = OfSecret {
+            let kms_key_id = key.as_ref().map(|key| config.name(key)).transpose()?;
+            let of_value = OfSecret {
                 client_request_token,
                 secret_string,
                 secret_binary,
                 ..OfSecret::default()
             };
             if put == Put::Create {
-                let members = OfSecret { name: Some(secret), kms_key_id, ..common };
-                return secrets("CreateSecret", members, value.len());
+                let members = OfSecret { name: Some(name), kms_key_id, ..of_value };
+                ("CreateSecret", members, value.len())
+            } else {
+                let members = OfSecret { secret_id: Some(name), ..of_value };
+                ("PutSecretValue", members, value.len())
             }
-            secrets("PutSecretValue", OfSecret { secret_id: Some(secret), ..common }, value.len())
         }
-        Request::GetSecret { name, version, stage } => secrets(
-            "GetSecretValue",
-            OfSecret {
+        Request::GetSecret { name, version, stage } => {
+            let members = OfSecret {
                 secret_id: Some(name),
                 version_id: version.as_deref(),
                 version_stage: stage.as_deref(),
                 ..OfSecret::default()
-            },
-            0,
-        ),
-    }
-}
-
-/// Never left to a default: services differ in it.
-fn message(input: &SignInput) -> (&[u8], &'static str) {
-    match input {
-        SignInput::Message(message) => (message, "RAW"),
-        SignInput::Digest(digest) => (digest, "DIGEST"),
-    }
+            };
+            ("GetSecretValue", members, 0)
+        }
+        _ => return Err(Error::new(ErrorCode::Internal, "this is no request for a secret")),
+    };
+    Exchange::new(config, Service::Secrets, operation, wire::encode(&members, secret)?)
 }
 
 /// Ed25519ph is refused, as by the embedded KMS: the KMS API hashes a digest once more, so that

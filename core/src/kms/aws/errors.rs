@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorCode, Retry};
 use crate::transport::HttpResponse;
 
 /// The longest pause that an answer may ask for.
-const MAX_PAUSE: Duration = Duration::from_secs(3600);
+const MAX_PAUSE: Duration = Duration::from_hours(1);
 
 /// The service answered with an error. It is the `source` of the [`Error`] that comes of it.
 ///
@@ -223,11 +223,9 @@ impl ServiceError {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "the KMS answered {name}")?,
-            None => {
-                write!(f, "the KMS answered with status {} and no error of its own", self.status)?
-            }
-        }
+            Some(name) => write!(f, "the KMS answered {name}"),
+            None => write!(f, "the KMS answered status {} and no error of its own", self.status),
+        }?;
         match &self.request_id {
             Some(id) => write!(f, " (request {id})"),
             None => Ok(()),

@@ -63,7 +63,7 @@ pub struct Exchange<'a> {
 
 /// Why an exchange ended without an answer of its own kind.
 pub(super) enum Failure {
-    Service(ServiceError, HttpResponse),
+    Service(Box<(ServiceError, HttpResponse)>),
     Other(Error),
 }
 
@@ -162,7 +162,7 @@ impl<'a> Exchange<'a> {
             self.renewed = true;
             return Ok(Turn::Renew(error.into_error(&response, now, false)));
         }
-        Err(Failure::Service(error, response))
+        Err(Failure::Service(Box::new((error, response))))
     }
 
     /// Sets our idea of the service's time right, where its answer shows another.
@@ -180,7 +180,10 @@ impl<'a> Exchange<'a> {
 impl Failure {
     pub(super) fn into_error(self, now: Duration, of_secret: bool) -> Error {
         match self {
-            Failure::Service(error, response) => error.into_error(&response, now, of_secret),
+            Failure::Service(both) => {
+                let (error, response) = *both;
+                error.into_error(&response, now, of_secret)
+            }
             Failure::Other(error) => error,
         }
     }

@@ -25,7 +25,7 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// use keyfold::{SecretBytes, credentials::Credentials, kms::aws, transport::HttpRequest};
 ///
 /// let secret = SecretBytes::from(&b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"[..]);
-/// let credentials = Credentials::access_key("AKIDEXAMPLE", secret, None)?;
+/// let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None)?;
 /// let mut request = HttpRequest {
 ///     method: "POST".into(),
 ///     url: "https://kms.us-east-1.amazonaws.com/".into(),
