@@ -266,7 +266,7 @@ impl EmbeddedKms {
                 let made = self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?;
                 Ok(Response::Key(uri(&made.key_metadata.arn)?))
             }
-            Request::PutSecret { name: secret, value, key } => {
+            Request::PutSecret { name: secret, value, key, .. } => {
                 let key = key.as_ref().map(name).transpose()?;
                 let version = self
                     .engine
