@@ -4,6 +4,7 @@ pub mod crash;
 pub mod fuzz;
 pub mod hex;
 pub mod kms;
+pub mod postgres;
 pub mod python;
 pub mod vectors;
 
