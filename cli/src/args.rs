@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     audit, backup, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key,
-    recipient, restore, rewrap, root, secret, sign, store, verify,
+    recipient, restore, rewrap, root, secret, serve, sign, store, verify,
 };
 use crate::console::Console;
 use crate::fault::Result;
@@ -73,6 +73,7 @@ enum Command {
     Restore(restore::Args),
     #[command(subcommand)]
     Store(store::Command),
+    Serve(Box<serve::Args>),
     Completions(completions::Args),
 }
 
@@ -111,6 +112,7 @@ impl Cli {
             Command::Backup(args) => backup::run(&session, args),
             Command::Restore(args) => restore::run(&session, args),
             Command::Store(command) => store::run(&session, command),
+            Command::Serve(args) => serve::run(&session, args),
             Command::Completions(args) => completions::run(&session, args),
         }
     }

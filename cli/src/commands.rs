@@ -16,6 +16,7 @@ pub(crate) mod restore;
 pub(crate) mod rewrap;
 pub(crate) mod root;
 pub(crate) mod secret;
+pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod store;
 pub(crate) mod verify;

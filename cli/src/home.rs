@@ -13,7 +13,7 @@ use keyfold_kms::root::{
     SealedRoot, SlotError,
 };
 use keyfold_kms::store::{Store, StoreError};
-use keyfold_kms::{EmbeddedKms, Engine};
+use keyfold_kms::{EmbeddedKms, Engine, KmsError, KmsErrorCode};
 
 use crate::database::Database;
 use crate::fault::{self, Result};
@@ -26,11 +26,21 @@ const MAX_PASSPHRASE: usize = 4096;
 const PASSPHRASE: &str = "KEYFOLD_PASSPHRASE";
 
 /// What the command line and the environment say about the store.
+#[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) database: Option<OsString>,
     pub(crate) root_file: Option<PathBuf>,
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// Whether somebody can be asked for a passphrase.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Where no other slot opens.
+    Once,
+    /// Nobody is there.
+    Never,
 }
 
 /// A new way to the root key: its label, and what seals.
@@ -84,22 +94,46 @@ impl Home {
     /// # Errors
     /// What the store and the slots say.
     pub(crate) fn open_at(&self, database: &Database) -> Result<EmbeddedKms> {
-        let file = FileSealer::new(self.root_file()?);
+        // One that is named but cannot be read is an error of its own.
+        let given = self.given_passphrase()?;
+        let opened = self.engine_by(database, Ok(given), Ask::Once);
+        opened.map(EmbeddedKms::new).map_err(|error| explain(database, error))
+    }
+
+    /// Opens the engine of the KMS, for a host that can try again.
+    ///
+    /// # Errors
+    /// What the store and the slots say.
+    pub(crate) fn engine(&self, ask: Ask) -> std::result::Result<Engine, OpenError> {
+        self.engine_by(&self.database().map_err(unusable)?, self.given_passphrase(), ask)
+    }
+
+    fn engine_by(
+        &self,
+        database: &Database,
+        given: Result<Option<SecretBytes>>,
+        ask: Ask,
+    ) -> std::result::Result<Engine, OpenError> {
+        let file = FileSealer::new(self.root_file().map_err(unusable)?);
         let environment = EnvironmentSealer::of_slot();
-        let given = self.given_passphrase()?.map(PassphraseSealer::new);
+        let asks = ask == Ask::Once && matches!(given, Ok(None));
+        let given: Option<Box<dyn RootSealer>> = match given {
+            Ok(Some(passphrase)) => Some(Box::new(PassphraseSealer::new(passphrase))),
+            Ok(None) => None,
+            Err(error) => Some(Box::new(NoPassphrase(error.detail().to_owned()))),
+        };
         let mut sealers: Vec<&dyn RootSealer> = vec![&file, &environment];
-        sealers.extend(given.as_ref().map(|sealer| sealer as &dyn RootSealer));
+        sealers.extend(given.as_deref());
         let open = |sealers: &[&dyn RootSealer]| {
             Engine::open(database.open()?, sealers, EngineOptions::default())
         };
-        let opened = match open(&sealers) {
-            Err(OpenError::NoSlotOpens { .. }) if given.is_none() => {
+        match open(&sealers) {
+            Err(OpenError::NoSlotOpens { .. }) if asks => {
                 let asked = AskedPassphrase(OnceLock::new());
                 open(&[&file, &environment, &asked])
             }
             opened => opened,
-        };
-        opened.map(EmbeddedKms::new).map_err(|error| explain(database, error))
+        }
     }
 
     /// Opens the database without its root key.
@@ -111,6 +145,14 @@ impl Home {
         let opened = database.open().map_err(OpenError::from);
         let store = opened.map_err(|error| explain(&database, error))?;
         Ok((database, store))
+    }
+
+    /// Adds to an error what to do about it.
+    pub(crate) fn explain(&self, error: OpenError) -> Error {
+        match self.database() {
+            Ok(database) => explain(&database, error),
+            Err(error) => error,
+        }
     }
 
     /// Makes the KMS.
@@ -209,6 +251,27 @@ impl RootSealer for AskedPassphrase {
             ))),
         }
     }
+}
+
+/// A passphrase that is named but cannot be read; later perhaps it can.
+struct NoPassphrase(String);
+
+impl RootSealer for NoPassphrase {
+    fn kind(&self) -> &'static str {
+        "passphrase"
+    }
+
+    fn seal(&self, _: &RootKey, _: &[u8], _: &dyn Rng) -> Result<SealedRoot, SlotError> {
+        Err(SlotError::Unavailable(self.0.clone()))
+    }
+
+    fn open(&self, _: &SealedRoot, _: &[u8]) -> Result<RootKey, SlotError> {
+        Err(SlotError::Unavailable(self.0.clone()))
+    }
+}
+
+fn unusable(error: Error) -> OpenError {
+    OpenError::Other(KmsError::new(KmsErrorCode::Validation, error.detail().to_owned()))
 }
 
 /// What a sealer says, where no store is involved yet.

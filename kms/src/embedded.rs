@@ -266,7 +266,7 @@ impl EmbeddedKms {
                 let made = self.ask(&DescribeKeyRequest { key_id, grant_tokens: vec![] })?;
                 Ok(Response::Key(uri(&made.key_metadata.arn)?))
             }
-            Request::PutSecret { name: secret, value, key } => {
+            Request::PutSecret { name: secret, value, key, .. } => {
                 let key = key.as_ref().map(name).transpose()?;
                 let version = self
                     .engine
@@ -436,8 +436,9 @@ impl From<OpenError> for Error {
         let code = match &error {
             OpenError::Other(error) => return error.clone().into(),
             OpenError::Exists | OpenError::Unfinished => ErrorCode::VersionConflict,
-            OpenError::IsBackup => ErrorCode::InvalidArgument,
-            OpenError::Store(StoreError::Url(_)) => ErrorCode::InvalidArgument,
+            OpenError::IsBackup | OpenError::Store(StoreError::Url(_)) => {
+                ErrorCode::InvalidArgument
+            }
             OpenError::NoRoot | OpenError::NoSlotOpens { .. } | OpenError::WrongRoot { .. } => {
                 ErrorCode::KmsDenied
             }
