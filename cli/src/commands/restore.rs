@@ -58,7 +58,9 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         "records": info.records,
         "audit": audit,
     });
-    let text =
-        format!("restored {} records of {} to {target}\n{proven}", info.records, info.created);
+    let text = format!(
+        "restored {} records, backed up at {}, to {target}\n{proven}",
+        info.records, info.created
+    );
     session.console.answer(&answer, text)
 }
