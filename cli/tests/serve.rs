@@ -136,10 +136,13 @@ fn the_example_of_a_configuration_is_valid() {
     // Without its defaults, and with them written out.
     let spelled: String = example
         .lines()
-        .map(|line| match line.strip_prefix("# ").and_then(|rest| Some((rest, rest.split_once(" = ")?.0)))
-        {
-            Some((rest, name)) if !name.contains(' ') && !rest.contains('/') => format!("{rest}\n"),
-            _ => format!("{line}\n"),
+        .map(|line| {
+            match line.strip_prefix("# ").and_then(|rest| Some((rest, rest.split_once(" = ")?.0))) {
+                Some((rest, name)) if !name.contains(' ') && !rest.contains('/') => {
+                    format!("{rest}\n")
+                }
+                _ => format!("{line}\n"),
+            }
         })
         .collect();
     assert_ne!(spelled, example);
@@ -194,7 +197,7 @@ fn without_its_root_key_it_waits_and_without_a_store_it_does_not() {
     assert!(get(address, "/readyz").contains("\"root\":\"sealed\""));
     fs::rename(&away, &key).expect("moved back");
     while !get(address, "/readyz").starts_with("HTTP/1.1 200 OK\r\n") {
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert_eq!(server.end().0, Some(0));
 
