@@ -1,11 +1,12 @@
 //! Who may do what.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use keyfold::EncryptionContext;
 use uuid::Uuid;
 
-use super::Call;
+use super::{Call, Narrowing, permissions};
 use crate::arn::Realm;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
@@ -35,26 +36,35 @@ use crate::types::GrantOperation;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Caller {
+    identity: Arc<Identity>,
+    source_ip: Option<IpAddr>,
+    request_id: Option<Uuid>,
+}
+
+/// What stays the same from request to request.
+#[derive(Clone, Debug)]
+struct Identity {
     principal: String,
     account: String,
     authentication: String,
     permissions: Vec<String>,
-    source_ip: Option<IpAddr>,
-    request_id: Option<Uuid>,
+    narrowing: Option<Narrowing>,
+    access_key: Option<String>,
 }
 
 impl Caller {
     /// A principal of an account, by its ARN. Its own role allows nothing yet: it may do what
     /// key policies and grants allow it by name.
     pub fn new(principal: impl Into<String>, account: impl Into<String>) -> Self {
-        Caller {
+        let identity = Identity {
             principal: principal.into(),
             account: account.into(),
             authentication: "none".into(),
             permissions: Vec::new(),
-            source_ip: None,
-            request_id: None,
-        }
+            narrowing: None,
+            access_key: None,
+        };
+        Caller { identity: Arc::new(identity), source_ip: None, request_id: None }
     }
 
     pub(crate) fn owner(realm: &Realm) -> Self {
@@ -76,15 +86,34 @@ impl Caller {
         mut self,
         actions: impl IntoIterator<Item = P>,
     ) -> Self {
-        self.permissions.extend(actions.into_iter().map(Into::into));
+        self.identity().permissions.extend(actions.into_iter().map(Into::into));
         self
     }
 
     /// How the principal proved who it is, for the audit record.
     #[must_use]
     pub fn authenticated_by(mut self, method: impl Into<String>) -> Self {
-        self.authentication = method.into();
+        self.identity().authentication = method.into();
         self
+    }
+
+    /// Limits the caller to some operations, keys or contexts, whatever else it may do. An
+    /// earlier narrowing is replaced.
+    #[must_use]
+    pub fn narrowed(mut self, to: Narrowing) -> Self {
+        self.identity().narrowing = Some(to).filter(|narrowing| !narrowing.is_empty());
+        self
+    }
+
+    /// Known by an access key: each operation makes sure that the key still works.
+    #[cfg(feature = "server")]
+    pub(crate) fn by_access_key(mut self, id: impl Into<String>) -> Self {
+        self.identity().access_key = Some(id.into());
+        self
+    }
+
+    fn identity(&mut self) -> &mut Identity {
+        Arc::make_mut(&mut self.identity)
     }
 
     /// Where the request came from, for conditions on `aws:SourceIp`.
@@ -103,16 +132,25 @@ impl Caller {
 
     /// The principal's ARN.
     pub fn principal(&self) -> &str {
-        &self.principal
+        &self.identity.principal
     }
 
     /// The principal's account.
     pub fn account(&self) -> &str {
-        &self.account
+        &self.identity.account
     }
 
-    pub(crate) fn authentication(&self) -> &str {
-        &self.authentication
+    /// How the principal proved who it is.
+    pub fn authentication(&self) -> &str {
+        &self.identity.authentication
+    }
+
+    pub(crate) fn narrowing(&self) -> Option<&Narrowing> {
+        self.identity.narrowing.as_ref()
+    }
+
+    pub(crate) fn access_key(&self) -> Option<&str> {
+        self.identity.access_key.as_deref()
     }
 
     pub(crate) fn request_id(&self) -> Option<Uuid> {
@@ -125,10 +163,7 @@ impl Caller {
 
     /// Whether the caller's own role allows an action.
     pub(crate) fn permits(&self, action: &str) -> bool {
-        self.permissions.iter().any(|permission| match permission.strip_suffix('*') {
-            Some(prefix) => action.starts_with(prefix),
-            None => action == permission,
-        })
+        self.identity.permissions.iter().any(|permission| permissions::reaches(permission, action))
     }
 }
 
@@ -143,17 +178,19 @@ pub(crate) struct Ask<'a> {
     pub grant: Option<(GrantOperation, Fits<'a>)>,
     /// What conditions of the policy are tested against, beyond what the key itself tells.
     pub conditions: Conditions,
+    /// The encryption context, where the operation takes one.
+    context: Option<&'a EncryptionContext>,
 }
 
 impl<'a> Ask<'a> {
     /// A question that only a policy can answer.
     pub(crate) fn policy(action: &'static str) -> Self {
-        Ask { action, grant: None, conditions: Conditions::new() }
+        Ask { action, grant: None, conditions: Conditions::new(), context: None }
     }
 
     /// A question that a grant can answer too.
     pub(crate) fn grant(action: &'static str, operation: GrantOperation, fits: Fits<'a>) -> Self {
-        Ask { action, grant: Some((operation, fits)), conditions: Conditions::new() }
+        Ask { grant: Some((operation, fits)), ..Self::policy(action) }
     }
 
     /// Adds a value for the conditions of a policy.
@@ -162,9 +199,10 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// Adds an encryption context for the conditions of a policy.
-    pub(crate) fn with_context(mut self, context: &EncryptionContext) -> Self {
+    /// Adds an encryption context, for the caller's limits and the conditions of a policy.
+    pub(crate) fn with_context(mut self, context: &'a EncryptionContext) -> Self {
         self.conditions.set_context(context);
+        self.context = Some(context);
         self
     }
 }
@@ -194,7 +232,10 @@ impl Call<'_> {
     /// the policy, for the principal or for the account together with the caller's own role;
     /// then a grant.
     pub(crate) fn authorize(&mut self, key: &KeyRow, ask: Ask<'_>) -> Result<()> {
-        let Ask { action, grant, conditions } = ask;
+        let Ask { action, grant, conditions, context } = ask;
+        if let Some(context) = context {
+            self.require_pairs(context)?;
+        }
         match self.ask_policy(key, action, conditions)? {
             Verdict::Allow => return Ok(()),
             Verdict::Deny => return Err(self.denied(action)),
