@@ -1,5 +1,6 @@
 //! The engine: operations over one store, each of them one transaction with its audit record.
 
+pub(crate) mod access_keys;
 mod aliases;
 mod authorize;
 mod cache;
@@ -7,7 +8,9 @@ mod crypto;
 mod grants;
 mod keys;
 mod material;
+mod narrowing;
 mod pages;
+pub(crate) mod permissions;
 mod policies;
 mod resolve;
 mod rotation;
@@ -15,6 +18,7 @@ mod secrets;
 mod sign;
 mod tags;
 mod tick;
+pub(crate) mod tokens;
 
 use std::sync::Mutex;
 
@@ -31,6 +35,7 @@ use crate::rows::IdentityRow;
 use crate::store::{self, Store, Txn};
 
 pub use authorize::Caller;
+pub use narrowing::Narrowing;
 pub use tick::Tick;
 
 /// A KMS over one store, with its root key in memory.
@@ -55,6 +60,8 @@ pub struct Engine {
     pub(crate) keys: StoreKeys,
     pub(crate) opened_by: Option<SlotInfo>,
     cache: Mutex<cache::Cache>,
+    #[cfg(feature = "server")]
+    access_keys: access_keys::AccessKeys,
 }
 
 /// An operation: a request that names its answer. Implemented by every request of
@@ -81,6 +88,9 @@ pub trait Operation {
     const NAME: &'static str;
     /// Whether it changes nothing but the audit chain.
     const READ_ONLY: bool;
+    /// The service that it belongs to: `kms`, `secretsmanager`, or `keyfold` for what is not of
+    /// AWS.
+    const SERVICE: &'static str = "kms";
 
     /// Checks the shape and the limits of the request, before anything else.
     #[doc(hidden)]
@@ -154,8 +164,18 @@ impl Engine {
         opened_by: Option<SlotInfo>,
     ) -> Self {
         let keys = StoreKeys::derive(&root, identity.store_id.as_bytes());
-        let cache = Mutex::default();
-        Engine { store, clock, rng, identity, root, keys, opened_by, cache }
+        Engine {
+            store,
+            clock,
+            rng,
+            identity,
+            root,
+            keys,
+            opened_by,
+            cache: Mutex::default(),
+            #[cfg(feature = "server")]
+            access_keys: access_keys::AccessKeys::default(),
+        }
     }
 
     /// The id of the store.
@@ -221,6 +241,7 @@ impl Engine {
         let prepared = request.prepare(&*self.rng)?;
         store::write(&*self.store, |txn| {
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
+            call.admit::<O>()?;
             let response = request.run(&mut call)?;
             let trail = std::mem::take(call.trail);
             let record = self.record(caller, now, O::NAME, O::READ_ONLY, "ok", trail)?;
