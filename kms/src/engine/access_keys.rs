@@ -24,7 +24,7 @@ use crate::types::{
 };
 
 #[cfg(feature = "server")]
-pub(crate) use cache::{AccessKey, AccessKeys};
+pub(crate) use cache::AccessKey;
 
 /// What every id begins with, so that scanners for leaked secrets can know it.
 const PREFIX: &str = "KFAK";
@@ -92,9 +92,13 @@ fn index(user: &str, id: &str) -> Vec<u8> {
 }
 
 impl AccessKeyRow {
+    fn is_active(&self) -> bool {
+        self.status == AccessKeyStatus::Active
+    }
+
     /// Whether it works.
     fn works(&self, now: Timestamp) -> bool {
-        self.status == AccessKeyStatus::Active && self.expires.is_none_or(|end| now < end)
+        self.is_active() && self.expires.is_none_or(|end| now < end)
     }
 
     /// What the secret is bound to: it opens for nobody else, and for no other rights.
@@ -134,7 +138,7 @@ fn load_indexed(txn: &mut dyn Txn, index: &[u8]) -> Result<(String, AccessKeyRow
 
 impl Call<'_> {
     fn access_key(&mut self, id: &str) -> Result<AccessKeyRow> {
-        let row: AccessKeyRow = rows::get(self.txn, id.as_bytes())?.ok_or_else(absent)?;
+        let row: AccessKeyRow = rows::get(&mut self.txn, id.as_bytes())?.ok_or_else(absent)?;
         self.note_access_key(id, &row.user);
         Ok(row)
     }
@@ -147,7 +151,7 @@ impl Call<'_> {
 
     /// Refuses a user who has as many keys that work as there may be.
     fn require_room(&mut self, user: &str) -> Result<()> {
-        let keys = of_user(self.txn, user)?;
+        let keys = of_user(&mut self.txn, user)?;
         let limit = |why| Err(KmsError::new(KmsErrorCode::LimitExceeded, why));
         if keys.iter().filter(|row| row.works(self.now)).count() >= MAX_ACTIVE {
             return limit("a user has at most two access keys that work: disable one first");
@@ -189,29 +193,9 @@ impl Call<'_> {
         };
         let (key, binding) = (self.keys().access_key.expose(), row.binding(id)?);
         row.sealed = hierarchy::seal(key, self.rng(), &binding, secret.expose().as_bytes())?.into();
-        rows::put(self.txn, id.as_bytes(), &row)?;
+        rows::put(&mut self.txn, id.as_bytes(), &row)?;
         self.txn.put(Table::AccessKeysByUser, &index(user, id), b"")?;
         Ok(row.metadata(id, self.realm()))
-    }
-
-    /// Refuses a caller whose access key was disabled, or is over, since the request was
-    /// authenticated.
-    pub(super) fn require_access_key(&mut self) -> Result<()> {
-        let Some(id) = self.caller.access_key() else { return Ok(()) };
-        match rows::get::<AccessKeyRow>(self.txn, id.as_bytes())? {
-            Some(row) if row.works(self.now) => Ok(()),
-            _ => Err(KmsError::unrecognized()),
-        }
-    }
-}
-
-impl KmsError {
-    /// The one answer to credentials that nobody has, or that no longer work.
-    pub(crate) fn unrecognized() -> Self {
-        KmsError::new(
-            KmsErrorCode::UnrecognizedClient,
-            "The security token included in the request is invalid.",
-        )
     }
 }
 
@@ -274,7 +258,7 @@ impl Operation for UpdateAccessKeyRequest {
             call.require_room(&row.user)?;
         }
         row.status = self.status;
-        rows::put(call.txn, self.access_key_id.as_bytes(), &row)?;
+        rows::put(&mut call.txn, self.access_key_id.as_bytes(), &row)?;
         Ok(Empty {})
     }
 }
@@ -292,7 +276,7 @@ impl Operation for DeleteAccessKeyRequest {
     fn run(&self, call: &mut Call<'_>) -> Result<Empty> {
         call.authorize_account("keyfold:DeleteAccessKey")?;
         let row = call.access_key(&self.access_key_id)?;
-        rows::delete::<AccessKeyRow>(call.txn, self.access_key_id.as_bytes())?;
+        rows::delete::<AccessKeyRow>(&mut call.txn, self.access_key_id.as_bytes())?;
         call.txn.delete(Table::AccessKeysByUser, &index(&row.user, &self.access_key_id))?;
         Ok(Empty {})
     }
@@ -315,13 +299,13 @@ impl Operation for ListAccessKeysRequest {
         let list: &[&[u8]] = &[b"ListAccessKeys", &prefix];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         let (table, size) = (Table::AccessKeysByUser, pages::size(self.limit, 100));
-        let mut found = scan_prefix(call.txn, table, &prefix, after.as_deref(), size + 1)?;
+        let mut found = scan_prefix(&mut call.txn, table, &prefix, after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut found, size);
         let next_marker =
             found.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));
         let mut access_keys = Vec::with_capacity(found.len());
         for (key, _) in found {
-            let (id, row) = load_indexed(call.txn, &key)?;
+            let (id, row) = load_indexed(&mut call.txn, &key)?;
             access_keys.push(row.metadata(&id, call.realm()));
         }
         Ok(ListAccessKeysResponse { access_keys, truncated, next_marker })
@@ -339,21 +323,33 @@ impl super::Engine {
         secret: SecretText,
     ) {
         let permissions: Vec<String> = permissions.iter().map(|&name| name.into()).collect();
-        self.change(|call| call.put_access_key(id, user, &permissions, None, &secret).map(drop));
+        self.alter(|call| call.put_access_key(id, user, &permissions, None, &secret).map(drop));
     }
 
     pub(crate) fn set_access_key(&self, id: &str, status: AccessKeyStatus) {
-        self.change(|call| {
+        self.alter(|call| {
             let row = call.access_key(id)?;
-            rows::put(call.txn, id.as_bytes(), &AccessKeyRow { status, ..row })
+            rows::put(&mut call.txn, id.as_bytes(), &AccessKeyRow { status, ..row })
         });
     }
 
-    fn change(&self, work: impl FnOnce(&mut Call<'_>) -> Result<()>) {
-        let (caller, now, mut trail) = (self.owner(), self.clock.now(), Default::default());
-        crate::store::write(&*self.store, |txn| {
-            let trail = &mut trail;
-            let (engine, caller) = (self, &caller);
+    pub(crate) fn end_access_key(&self, id: &str, expires: Option<Timestamp>) {
+        self.alter(|call| {
+            let mut row = call.access_key(id)?;
+            let (old, key) = (row.binding(id)?, call.keys().access_key.expose());
+            let secret = hierarchy::open(key, &old, &row.sealed.0).expect("it opens");
+            row.expires = expires;
+            row.sealed = hierarchy::seal(key, call.rng(), &row.binding(id)?, &secret)?.into();
+            rows::put(&mut call.txn, id.as_bytes(), &row)
+        });
+    }
+
+    fn alter(&self, work: impl FnOnce(&mut Call<'_>) -> Result<()>) {
+        let (caller, now, mut trail) =
+            (self.owner(), self.clock.now(), crate::audit::Trail::default());
+        let (engine, caller, trail) = (self, &caller, &mut trail);
+        self.transact(|mut view| {
+            let txn = view.reborrow();
             work(&mut Call { engine, caller, now, txn, trail, prepared: None, via: None })
         })
         .expect("a write");

@@ -97,18 +97,16 @@ impl Narrowing {
 }
 
 impl Call<'_> {
-    /// Before anything else: whether the caller may ask for this operation at all.
+    /// Performs an operation that the caller may ask for at all.
     ///
     /// # Errors
-    /// `AccessDeniedException`; `UnrecognizedClientException` where the access key by which the
-    /// caller is known no longer works.
-    pub(super) fn admit<O: Operation>(&mut self) -> Result<()> {
-        self.require_access_key()?;
+    /// `AccessDeniedException` before anything else; those of the operation.
+    pub(super) fn perform<O: Operation>(&mut self, request: &O) -> Result<O::Response> {
         match self.caller.narrowing() {
             Some(narrowing) if !narrowing.reaches_operation(O::SERVICE, O::NAME) => {
                 Err(self.outside("operation"))
             }
-            _ => Ok(()),
+            _ => request.run(self),
         }
     }
 

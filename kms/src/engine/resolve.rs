@@ -59,7 +59,7 @@ impl Call<'_> {
             Name::Key(id) => Ok(Some(*id)),
             Name::Nothing => Ok(None),
             Name::Alias(alias) => {
-                Ok(rows::get::<AliasRow>(self.txn, alias.as_bytes())?.map(|row| row.target))
+                Ok(self.txn.kept::<AliasRow>(alias.as_bytes())?.map(|row| row.target))
             }
         }
     }
@@ -78,13 +78,14 @@ impl Call<'_> {
     /// The key with an id, as it is now: one whose time has come is gone, and one that is due
     /// rotates first.
     pub(crate) fn load_key(&mut self, id: Uuid) -> Result<Option<KeyRow>> {
-        let found = rows::get::<KeyRow>(self.txn, id.as_bytes())?;
-        let Some(mut key) = found.filter(|key| !key.is_gone(self.now)) else {
+        let found = self.txn.kept::<KeyRow>(id.as_bytes())?;
+        let Some(key) = found.filter(|key| !key.is_gone(self.now)) else {
             return self.require_no_limit().map(|()| None);
         };
         if key.id != id {
             return Err(crate::hierarchy::damaged(<KeyRow as rows::Row>::NAME));
         }
+        let mut key = KeyRow::clone(&key);
         self.trail.resource(self.realm().key(id));
         self.require_reach(&key)?;
         self.rotate_if_due(&mut key)?;
@@ -124,7 +125,7 @@ impl Call<'_> {
             return not_found(format!("'{name}' does not name a key or alias that exists here"));
         };
         let arn = self.realm().key(id);
-        match rows::get::<TombstoneRow>(self.txn, id.as_bytes()) {
+        match rows::get::<TombstoneRow>(&mut self.txn, id.as_bytes()) {
             Err(error) => error,
             Ok(Some(row)) if self.caller.account() == self.realm().account => {
                 not_found(format!("Key '{arn}' was deleted on {}.", row.deleted))

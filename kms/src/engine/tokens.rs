@@ -62,7 +62,7 @@ impl Call<'_> {
     /// The store's signing key and its name, made on first use.
     fn token_key(&mut self) -> Result<(String, SigningKey)> {
         let engine = self.engine;
-        if let Some(found) = engine.open_token_key(self.txn)? {
+        if let Some(found) = engine.open_token_key(&mut self.txn)? {
             return Ok(found);
         }
         let key = SigningKey::generate(KeySpec::Ed25519, self.rng())?;
@@ -70,7 +70,7 @@ impl Call<'_> {
         let (sealing, der) = (engine.keys.token_key.expose(), key.to_pkcs8_der()?);
         let sealed = hierarchy::seal(sealing, self.rng(), &binding(&id), der.expose())?.into();
         let row = TokenKeyRow { id: id.clone(), sealed, created: self.now };
-        rows::put(self.txn, TOKEN_KEY, &row)?;
+        rows::put(&mut self.txn, TOKEN_KEY, &row)?;
         Ok((id, key))
     }
 }

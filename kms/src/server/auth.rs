@@ -124,3 +124,11 @@ fn incomplete(why: &'static str) -> KmsError {
     let message = format!("the Authorization header cannot be checked: {why}");
     KmsError::new(KmsErrorCode::IncompleteSignature, message)
 }
+
+/// The one answer to credentials that nobody has, or that no longer count.
+fn unrecognized() -> KmsError {
+    KmsError::new(
+        KmsErrorCode::UnrecognizedClient,
+        "The security token included in the request is invalid.",
+    )
+}

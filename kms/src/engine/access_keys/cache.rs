@@ -1,40 +1,49 @@
 //! Access keys in memory, opened: opening one, and deriving from it, costs more than a signature.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use super::principal;
+use crate::clock::Timestamp;
+use crate::engine::view::{CachedRow, Kept};
 use crate::engine::{Caller, Engine};
 use crate::error::Result;
 use crate::hierarchy::{self, damaged};
 use crate::rows::{self, AccessKeyRow, Row};
-use crate::store;
+use crate::store::{Table, Txn};
 
-/// What is longer names none, in bytes.
+/// What is longer names no access key, in bytes.
 const MAX_ID: usize = 128;
-/// How many access keys are kept.
-const MAX_ENTRIES: usize = 4096;
 /// How many derived keys are kept of each: two services, today and the day before or after.
 const MAX_DERIVED: usize = 4;
+/// About how many bytes an opened access key takes, beside its row.
+const OPENED: usize = 1024;
 
 /// A key derived from a secret.
 pub(crate) type DerivedKey = Zeroizing<[u8; 32]>;
 
-/// An access key that works, ready to check signatures with. Its secret is zeroized on drop.
+/// An access key, opened. Its secret is zeroized on drop.
 pub(crate) struct AccessKey {
-    /// Whom it stands for.
-    pub(crate) caller: Caller,
+    caller: Caller,
+    /// From when to when it works.
+    active: bool,
+    expires: Option<Timestamp>,
     secret: Zeroizing<Vec<u8>>,
     derived: Mutex<Vec<(String, Arc<DerivedKey>)>>,
 }
 
 impl AccessKey {
-    /// One that stands for somebody.
-    pub(crate) fn new(caller: Caller, secret: Zeroizing<Vec<u8>>) -> Self {
-        AccessKey { caller, secret, derived: Mutex::default() }
+    /// One that nobody has: it never works.
+    pub(crate) fn decoy(secret: Zeroizing<Vec<u8>>) -> Self {
+        let (caller, derived) = (Caller::new("", ""), Mutex::default());
+        AccessKey { caller, active: false, expires: None, secret, derived }
+    }
+
+    /// Whether it works.
+    pub(crate) fn works(&self, now: Timestamp) -> bool {
+        self.active && self.expires.is_none_or(|end| now < end)
     }
 
     /// The key that `derive` makes of the secret for a scope, made once.
@@ -56,52 +65,43 @@ impl AccessKey {
     }
 }
 
-/// A row as it was read, and what is behind it.
-struct Entry {
-    row: Vec<u8>,
-    key: Arc<AccessKey>,
-}
+impl Kept for AccessKey {
+    const TABLE: Table = Table::AccessKeys;
 
-/// The access keys that were asked for.
-#[derive(Default)]
-pub(crate) struct AccessKeys(Mutex<HashMap<String, Entry>>);
-
-impl Engine {
-    /// The access key with an id; `None` where there is none that works now.
-    pub(crate) fn access_key(&self, id: &str) -> Result<Option<Arc<AccessKey>>> {
+    fn load(engine: &Engine, txn: &mut dyn Txn, key: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
         const NAME: &str = AccessKeyRow::NAME;
-        if id.len() > MAX_ID {
-            return Ok(None);
-        }
-        let read = |txn: &mut dyn store::Txn| Ok(txn.get(AccessKeyRow::TABLE, id.as_bytes())?);
-        let Some(bytes) = store::read::<_, crate::KmsError>(&*self.store, read)? else {
-            self.access_keys.0.lock().remove(id);
-            return Ok(None);
-        };
+        let Some(bytes) = txn.get(Table::AccessKeys, key)? else { return Ok(None) };
         let row: AccessKeyRow = rows::decode(&bytes, NAME)?;
-        if !row.works(self.clock.now()) {
-            self.access_keys.0.lock().remove(id);
-            return Ok(None);
-        }
-        if let Some(entry) = self.access_keys.0.lock().get(id)
-            && entry.row == bytes
-        {
-            return Ok(Some(Arc::clone(&entry.key)));
-        }
-        let sealing = self.keys.access_key.expose();
-        let secret = hierarchy::open(sealing, &row.binding(id)?, &row.sealed.0)
-            .ok_or_else(|| damaged(NAME))?;
-        let realm = &self.identity.realm;
+        let id = std::str::from_utf8(key).map_err(|_| damaged(NAME))?;
+        let (sealing, binding) = (engine.keys.access_key.expose(), row.binding(id)?);
+        let secret = hierarchy::open(sealing, &binding, &row.sealed.0);
+        let secret = secret.ok_or_else(|| damaged(NAME))?;
+        let (active, expires) = (row.is_active(), row.expires);
+        let realm = &engine.identity.realm;
         let caller = Caller::new(principal(realm, &row.user), realm.account.clone())
             .with_permissions(row.permissions)
-            .authenticated_by(format!("sigv4 {id}"))
-            .by_access_key(id);
-        let key = Arc::new(AccessKey::new(caller, secret));
-        let mut entries = self.access_keys.0.lock();
-        if entries.len() >= MAX_ENTRIES {
-            entries.clear();
-        }
-        entries.insert(id.to_owned(), Entry { row: bytes, key: Arc::clone(&key) });
-        Ok(Some(key))
+            .authenticated_by(format!("sigv4 {id}"));
+        let derived = Mutex::default();
+        let key = AccessKey { caller, active, expires, secret, derived };
+        Ok(Some((Arc::new(key), bytes.len() + OPENED)))
+    }
+}
+
+impl CachedRow<AccessKey> {
+    /// Whom the key stands for, as long as it is what it is.
+    pub(crate) fn caller(&self) -> Caller {
+        self.row.caller.clone().resting_on(self)
+    }
+}
+
+impl Engine {
+    /// An access key that is in memory.
+    pub(crate) fn access_key_in_memory(&self, id: &str) -> Option<CachedRow<AccessKey>> {
+        self.row_in_memory(id.as_bytes())
+    }
+
+    /// An access key as it is in the store now.
+    pub(crate) fn access_key_in_store(&self, id: &str) -> Result<Option<CachedRow<AccessKey>>> {
+        if id.len() > MAX_ID { Ok(None) } else { self.row_in_store(id.as_bytes()) }
     }
 }

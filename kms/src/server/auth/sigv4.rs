@@ -8,10 +8,10 @@ use keyfold::crypto::rng::{Rng, SystemRng};
 use zeroize::Zeroizing;
 
 use super::config::{ConfigError, SigV4Config};
-use super::{Incoming, incomplete};
+use super::{Incoming, incomplete, unrecognized};
 use crate::clock::Timestamp;
 use crate::engine::access_keys::AccessKey;
-use crate::engine::{Caller, Engine};
+use crate::engine::{CachedRow, Caller, Engine};
 use crate::error::{KmsError, KmsErrorCode, Result};
 
 /// The scheme of the header.
@@ -52,7 +52,7 @@ impl Verifier {
         SystemRng
             .fill(&mut secret)
             .map_err(|_| ConfigError::new("sigv4", "the system has no randomness"))?;
-        Ok(Verifier { config, decoy: AccessKey::new(Caller::new("", ""), secret) })
+        Ok(Verifier { config, decoy: AccessKey::decoy(secret) })
     }
 
     /// The caller that a signature proves; `parameters` is what follows the scheme.
@@ -68,20 +68,43 @@ impl Verifier {
         let claim = Claim::parse(parameters)?;
         claim.check(incoming, &engine.realm().region, self.config.max_skew_seconds)?;
         let payload = check_payload(incoming)?;
-        let found = engine.access_key(claim.access_key)?;
-        let key = found.as_deref().unwrap_or(&self.decoy);
-        let valid = self.is_valid(&claim, incoming, &payload, key);
-        match found {
-            // No session tokens are issued, so that none can be right.
-            Some(_) if incoming.headers.contains_key("x-amz-security-token") => {
-                Err(KmsError::unrecognized())
-            }
-            Some(found) if valid => Ok(found.caller.clone()),
-            Some(_) => Err(invalid(
+        // No session tokens are issued, so that none can be right.
+        let has_token = incoming.headers.contains_key("x-amz-security-token");
+        let known = engine.access_key_in_memory(claim.access_key);
+        if let Some(caller) = self.try_key(&claim, incoming, &payload, known).ok()
+            && !has_token
+        {
+            return Ok(caller);
+        }
+        // What is in memory is not enough to refuse on: the key may be new, or enabled again, by
+        // another process. An unknown key and a bad signature take the same way.
+        let stored = engine.access_key_in_store(claim.access_key)?;
+        match self.try_key(&claim, incoming, &payload, stored) {
+            Ok(_) if has_token => Err(unrecognized()),
+            done => done,
+        }
+    }
+
+    fn try_key(
+        &self,
+        claim: &Claim<'_>,
+        incoming: &Incoming<'_>,
+        payload: &[u8; HEX],
+        key: Option<CachedRow<AccessKey>>,
+    ) -> Result<Caller> {
+        let valid = self.is_valid(
+            claim,
+            incoming,
+            payload,
+            key.as_ref().map_or(&self.decoy, |key| &key.row),
+        );
+        match key {
+            Some(key) if key.row.works(incoming.now) && valid => Ok(key.caller()),
+            Some(key) if key.row.works(incoming.now) => Err(invalid(
                 "The request signature we calculated does not match the signature you provided. \
                  Check your secret access key and signing method.",
             )),
-            None => Err(KmsError::unrecognized()),
+            _ => Err(unrecognized()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Requests that botocore signed, and every way to spoil them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,10 +11,12 @@ use uuid::Uuid;
 
 use super::{Verifier, derive, parse_time};
 use crate::clock::Timestamp;
-use crate::engine::{Caller, Engine};
+use crate::engine::{Caller, Engine, Stale};
 use crate::error::{KmsErrorCode as Code, Result};
+use crate::root::{EngineOptions, PassphraseSealer};
 use crate::server::auth::{AuthConfig, Authenticator, Incoming, Peer, Service, SigV4Config};
-use crate::types::{AccessKeyStatus, SecretText, UpdateAccessKeyRequest};
+use crate::store::{End, MemoryStore, Store, StoreError, Txn};
+use crate::types::{AccessKeyStatus, CreateKeyRequest, GenerateRandomRequest, SecretText};
 
 #[derive(Deserialize)]
 struct Data {
@@ -618,25 +621,79 @@ fn the_window_is_configured() {
 #[test]
 fn a_disabled_key_is_refused_at_once() {
     let world = world(SigV4Config::default());
-    let owner = world.engine.owner();
     let request = &world.requests[0];
     let caller = world.ask(request).expect("it works");
+    let random = GenerateRandomRequest { number_of_bytes: Some(1), ..Default::default() };
+    let create = CreateKeyRequest::default();
+    world.engine.perform(&caller, &random).expect("it stands").expect("it may");
     world.engine.set_access_key(&world.id, AccessKeyStatus::Inactive);
     assert_eq!(world.refused(request), Code::UnrecognizedClient);
-    // A request that was authenticated before, and comes to the engine after.
-    let random =
-        crate::types::GenerateRandomRequest { number_of_bytes: Some(1), ..Default::default() };
-    let late = world.engine.call(&caller, &random).err().expect("it was disabled");
-    assert_eq!(late.code(), Code::UnrecognizedClient);
+    // Requests that were authenticated before, and come to the engine after.
+    assert_eq!(world.engine.perform(&caller, &random).err(), Some(Stale));
+    assert_eq!(world.engine.perform(&caller, &create).err(), Some(Stale));
     world.engine.set_access_key(&world.id, AccessKeyStatus::Active);
-    world.ask(request).expect("it works again");
-    world.engine.call(&caller, &random).expect("and for the engine too");
-    let unknown = UpdateAccessKeyRequest {
-        access_key_id: "KFAKAAAAAAAAAAAAAAAA".into(),
-        status: AccessKeyStatus::Active,
+    let caller = world.ask(request).expect("it works again");
+    world.engine.perform(&caller, &random).expect("it stands").expect("it may");
+}
+
+#[test]
+fn a_key_ends_at_its_time() {
+    let world = world(SigV4Config::default());
+    let request = &world.requests[0];
+    world.engine.end_access_key(&world.id, Some(request.now.plus(1)));
+    world.ask(request).expect("the last moment");
+    world.engine.end_access_key(&world.id, Some(request.now));
+    assert_eq!(world.refused(request), Code::UnrecognizedClient);
+}
+
+#[test]
+fn what_another_process_does_to_a_key_counts_at_once() {
+    // Two engines over one store, as two processes are.
+    let store = SharedStore::default();
+    let (ours, sealer) = (store.clone(), PassphraseSealer::new(b"p"[..].into()));
+    let options = EngineOptions::default;
+    let engine = Engine::create(Box::new(ours), &[("p", &sealer)], options()).expect("made");
+    let other = Engine::open(Box::new(store), &[&sealer], options()).expect("opened");
+    let mut world = world(SigV4Config::default());
+    let secret = SecretText::from(&*world.secret);
+    world.engine = engine;
+    let request = world.requests[0].clone();
+    let random = GenerateRandomRequest { number_of_bytes: Some(1), ..Default::default() };
+    // As the server handles a request: from the start again where the store has changed.
+    let handle = || {
+        for _ in 0..3 {
+            let caller = world.ask(&request)?;
+            if let Ok(answer) = world.engine.perform(&caller, &random) {
+                return answer.map(drop);
+            }
+        }
+        panic!("nothing changes meanwhile")
     };
-    let code = world.engine.call(&owner, &unknown).err().expect("there is none").code();
-    assert_eq!(code, Code::NotFound);
+    let refused = |answer: Result<()>| answer.err().map(|error| error.code());
+    // Refused before it is there, and accepted as soon as it is: a refusal is not kept.
+    assert_eq!(refused(handle()), Some(Code::UnrecognizedClient));
+    other.insert_access_key(&world.id, "ann", &["kms:*"], secret);
+    handle().expect("the other process made it");
+    for _ in 0..3 {
+        other.set_access_key(&world.id, AccessKeyStatus::Inactive);
+        assert_eq!(refused(handle()), Some(Code::UnrecognizedClient));
+        other.set_access_key(&world.id, AccessKeyStatus::Active);
+        handle().expect("the other process enabled it");
+    }
+}
+
+/// A memory store in two hands.
+#[derive(Clone, Default)]
+struct SharedStore(Arc<MemoryStore>);
+
+impl Store for SharedStore {
+    fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError> {
+        self.0.read(work)
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
+        self.0.write(work)
+    }
 }
 
 #[test]
