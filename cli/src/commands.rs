@@ -1,5 +1,6 @@
 //! The commands, one file for each verb or group of verbs.
 
+pub(crate) mod access_key;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod completions;
@@ -19,4 +20,5 @@ pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod store;
+pub(crate) mod token;
 pub(crate) mod verify;

@@ -36,6 +36,16 @@ fn secrets() {
 }
 
 #[test]
+fn access_keys() {
+    check("access-keys");
+}
+
+#[test]
+fn tokens() {
+    check("tokens");
+}
+
+#[test]
 fn roots() {
     check("roots");
 }
@@ -126,6 +136,12 @@ fn redactions() -> Redactions {
         ("[SECONDS]", r"\b\d{10}\.\d{1,3}\b"),
         ("[HASH]", r"\b[0-9a-f]{64}\b"),
         ("[TOKEN]", r"token \S{40,}"),
+        ("[JWT]", r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"),
+        ("[ACCESS-KEY]", r"\bKFAK[A-Z2-7]{16}\b"),
+        (
+            "[SECRET-KEY]",
+            r#"(secret access key  |"secret_access_key":")(?<redacted>[A-Za-z0-9+/]{40})"#,
+        ),
         ("[RANDOM]", r":secret:[a-z/]+(?<redacted>-[A-Za-z0-9]{6})\b"),
     ] {
         let pattern = regex::Regex::new(pattern).expect("a pattern");

@@ -409,8 +409,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let value = Value { seed, trace: self.trace, member: false };
-        let read = self.access.next_value_seed(value);
-        self.trace.expect(read, Shape::Map.name())
+        self.trace.at(self.access.next_value_seed(value), Step::Member("value"))
     }
 }
 
@@ -579,6 +578,9 @@ impl Visitor<'_> for OneOf {
         Ok(self.0.iter().find(|name| **name == text).copied())
     }
 }
+
+#[cfg(test)]
+pub(crate) use tests::members;
 
 #[cfg(test)]
 mod tests;
