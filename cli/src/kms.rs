@@ -23,8 +23,8 @@ const MAX_PEM: usize = 1 << 20;
 pub(crate) enum Target {
     /// In the home folder.
     Home,
-    /// At the other end of a network.
-    Remote { uri: String, profile: Profile },
+    /// At the other end of a network; `named` unless it is only the default of the configuration.
+    Remote { uri: String, profile: Box<Profile>, named: bool },
 }
 
 impl Target {
@@ -34,8 +34,8 @@ impl Target {
     /// # Errors
     /// `invalid_argument` for a URI of another form, or a profile that is not there.
     pub(crate) fn of(kms: Option<&str>, profile: Option<&str>, home: &mut Home) -> Result<Self> {
-        let named = Profile::read(&*home, profile, kms.is_none())?;
-        let Some(uri) = kms.map(str::to_owned).or_else(|| named.kms.clone()) else {
+        let found = Profile::read(&*home, profile, kms.is_none())?;
+        let Some(uri) = kms.map(str::to_owned).or_else(|| found.kms.clone()) else {
             return Ok(Target::Home);
         };
         if let Some(path) = uri.strip_prefix("file://") {
@@ -52,7 +52,8 @@ impl Target {
                  keyfold+http://127.0.0.1:PORT or aws://REGION",
             ));
         }
-        Ok(Target::Remote { uri, profile: named })
+        let named = kms.is_some() || profile.is_some();
+        Ok(Target::Remote { uri, profile: Box::new(found), named })
     }
 
     /// The scheme of its keys.

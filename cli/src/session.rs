@@ -47,11 +47,12 @@ impl Session {
         Session { console, home, target, embedded, remote }
     }
 
-    /// Refuses what only the machine of the KMS can do, where the KMS is elsewhere.
+    /// Refuses what only the machine of the KMS can do, where a KMS elsewhere is asked for. One
+    /// that is only the default gives way to the folder.
     pub(crate) fn local(&self) -> Result<()> {
         match self.target {
-            Target::Home => Ok(()),
-            Target::Remote { .. } => Err(not_remote()),
+            Target::Remote { named: true, .. } => Err(not_remote()),
+            Target::Home | Target::Remote { .. } => Ok(()),
         }
     }
 
@@ -70,7 +71,7 @@ impl Session {
     }
 
     fn backend(&self) -> Result<Backend<'_>> {
-        let Target::Remote { uri, profile } = &self.target else {
+        let Target::Remote { uri, profile, .. } = &self.target else {
             return self.kms().map(Backend::Embedded);
         };
         if let Some(kms) = self.remote.get() {
