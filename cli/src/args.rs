@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key, recipient,
-    rewrap, root, secret, serve, sign, verify,
+    access_key, audit, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key,
+    recipient, rewrap, root, secret, serve, sign, token, verify,
 };
 use crate::console::Console;
 use crate::fault::Result;
@@ -61,6 +61,9 @@ enum Command {
     #[command(subcommand)]
     Secret(secret::Command),
     #[command(subcommand)]
+    AccessKey(access_key::Command),
+    Token(token::Args),
+    #[command(subcommand)]
     Audit(audit::Command),
     #[command(subcommand)]
     Root(root::Command),
@@ -98,6 +101,8 @@ impl Cli {
             Command::Verify(args) => verify::run(&session, args),
             Command::PublicKey(args) => public_key::run(&session, args),
             Command::Secret(command) => secret::run(&session, command),
+            Command::AccessKey(command) => access_key::run(&session, command),
+            Command::Token(args) => token::run(&session, args),
             Command::Audit(command) => audit::run(&session, command),
             Command::Root(command) => root::run(&session, command),
             Command::Serve(args) => serve::run(&session, args),

@@ -1,5 +1,6 @@
 //! The commands, one file for each verb or group of verbs.
 
+pub(crate) mod access_key;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod data;
@@ -16,4 +17,5 @@ pub(crate) mod root;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod token;
 pub(crate) mod verify;

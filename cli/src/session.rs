@@ -127,6 +127,12 @@ impl Session {
         })
     }
 
+    /// Performs an operation that only the embedded KMS has, as its owner.
+    pub(crate) fn call_local<O: Operation>(&self, request: &O) -> Result<O::Response> {
+        let engine = self.kms()?.engine();
+        Ok(engine.call(&engine.owner(), request)?)
+    }
+
     /// The properties of a key, by any of its names.
     pub(crate) fn describe(&self, key: &KeyName) -> Result<KeyMetadata> {
         let key_id = self.uri(key)?.rest().to_owned();

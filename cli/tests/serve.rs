@@ -136,10 +136,13 @@ fn the_example_of_a_configuration_is_valid() {
     // Without its defaults, and with them written out.
     let spelled: String = example
         .lines()
-        .map(|line| match line.strip_prefix("# ").and_then(|rest| Some((rest, rest.split_once(" = ")?.0)))
-        {
-            Some((rest, name)) if !name.contains(' ') && !rest.contains('/') => format!("{rest}\n"),
-            _ => format!("{line}\n"),
+        .map(|line| {
+            match line.strip_prefix("# ").and_then(|rest| Some((rest, rest.split_once(" = ")?.0))) {
+                Some((rest, name)) if !name.contains(' ') && !rest.contains('/') => {
+                    format!("{rest}\n")
+                }
+                _ => format!("{line}\n"),
+            }
         })
         .collect();
     assert_ne!(spelled, example);

@@ -37,6 +37,16 @@ fn secrets() {
 }
 
 #[test]
+fn access_keys() {
+    check("access-keys");
+}
+
+#[test]
+fn tokens() {
+    check("tokens");
+}
+
+#[test]
 fn roots() {
     check("roots");
 }
@@ -183,6 +193,12 @@ fn redactions() -> Redactions {
         ("[HASH]", r"\b[0-9a-f]{64}\b"),
         ("[TOKEN]", r"token \S{40,}"),
         ("[REQUEST]", r"\(request (?<redacted>[0-9a-f-]+)\)"),
+        ("[JWT]", r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"),
+        ("[ACCESS-KEY]", r"\bKFAK[A-Z2-7]{16}\b"),
+        (
+            "[SECRET-KEY]",
+            r#"(secret access key  |"secret_access_key":")(?<redacted>[A-Za-z0-9+/]{40})"#,
+        ),
         ("[RANDOM]", r":secret:[a-z/]+(?<redacted>-[A-Za-z0-9]{6})\b"),
     ] {
         let pattern = regex::Regex::new(pattern).expect("a pattern");

@@ -396,7 +396,12 @@ impl From<KmsError> for Error {
     fn from(error: KmsError) -> Self {
         use KmsErrorCode as K;
         let code = match error.code() {
-            K::AccessDenied => ErrorCode::KmsDenied,
+            K::AccessDenied
+            | K::MissingAuthentication
+            | K::IncompleteSignature
+            | K::UnrecognizedClient
+            | K::InvalidRequestSignature
+            | K::ExpiredToken => ErrorCode::KmsDenied,
             K::NotFound
             | K::Disabled
             | K::InvalidState

@@ -1,5 +1,6 @@
 //! The engine: operations over one store, each of them one transaction with its audit record.
 
+pub(crate) mod access_keys;
 mod aliases;
 mod authorize;
 mod cache;
@@ -9,7 +10,9 @@ mod grants;
 mod keys;
 mod known;
 mod material;
+mod narrowing;
 mod pages;
+pub(crate) mod permissions;
 mod policies;
 mod queue;
 mod resolve;
@@ -18,6 +21,7 @@ mod secrets;
 mod sign;
 mod tags;
 mod tick;
+pub(crate) mod tokens;
 mod view;
 
 use std::sync::Arc;
@@ -40,8 +44,11 @@ use crate::store::{self, Store};
 pub use authorize::Caller;
 use authorize::KeyPolicy;
 pub use known::Generation;
+pub use narrowing::Narrowing;
 pub use queue::{Begun, Pending, Stale};
 pub use tick::Tick;
+#[cfg(feature = "server")]
+pub(crate) use view::CachedRow;
 pub(crate) use view::View;
 
 /// A KMS over one store, with its root key in memory.
@@ -99,6 +106,9 @@ pub trait Operation {
     const NAME: &'static str;
     /// Whether it changes nothing but the audit chain.
     const READ_ONLY: bool;
+    /// The service that it belongs to: `kms`, `secretsmanager`, or `keyfold` for what is not of
+    /// AWS.
+    const SERVICE: &'static str = "kms";
 
     /// Checks the shape and the limits of the request, before anything else.
     #[doc(hidden)]
