@@ -12,6 +12,7 @@ use crate::commands::{
 use crate::console::Console;
 use crate::fault::Result;
 use crate::home::Home;
+use crate::kms::Target;
 use crate::session::Session;
 
 /// Encrypt, sign and keep secrets under keys that stay in a key management service
@@ -41,6 +42,12 @@ pub(crate) struct Cli {
     /// File whose first line is the passphrase of a root slot; KEYFOLD_PASSPHRASE may hold it too
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// The KMS: file://FOLDER, keyfold://HOST[:PORT] or aws://REGION [default: the home folder]
+    #[arg(long, global = true, value_name = "URI", env = "KEYFOLD_KMS")]
+    kms: Option<String>,
+    /// The profile in config.toml of the home folder that says how to reach the KMS
+    #[arg(long, global = true, value_name = "NAME", env = "KEYFOLD_PROFILE")]
+    profile: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -89,13 +96,14 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> Result<()> {
         let console = self.console();
-        let home = Home {
+        let mut home = Home {
             folder: self.home,
             database: self.database,
             root_file: self.root_file,
             passphrase_file: self.passphrase_file,
         };
-        let session = Session::new(console, home);
+        let target = Target::of(self.kms.as_deref(), self.profile.as_deref(), &mut home)?;
+        let session = Session::new(console, home, target);
         match &self.command {
             Command::Init(args) => init::run(&session, args),
             Command::Key(command) => key::run(&session, command),

@@ -30,6 +30,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    session.local()?;
     let folder = session.home.make_folder()?;
     let default = Realm::default();
     let realm = Realm {
