@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     audit, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key, recipient,
-    rewrap, root, secret, sign, verify,
+    rewrap, root, secret, serve, sign, verify,
 };
 use crate::console::Console;
 use crate::fault::Result;
@@ -57,6 +57,7 @@ enum Command {
     Audit(audit::Command),
     #[command(subcommand)]
     Root(root::Command),
+    Serve(Box<serve::Args>),
     Completions(completions::Args),
 }
 
@@ -91,6 +92,7 @@ impl Cli {
             Command::Secret(command) => secret::run(&session, command),
             Command::Audit(command) => audit::run(&session, command),
             Command::Root(command) => root::run(&session, command),
+            Command::Serve(args) => serve::run(&session, args),
             Command::Completions(args) => completions::run(&session, args),
         }
     }

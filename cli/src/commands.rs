@@ -14,5 +14,6 @@ pub(crate) mod recipient;
 pub(crate) mod rewrap;
 pub(crate) mod root;
 pub(crate) mod secret;
+pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;

@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 
 use keyfold::{Error, SecretBytes};
 use keyfold::{Rng, SystemRng};
-use keyfold_kms::EmbeddedKms;
+use keyfold_kms::{EmbeddedKms, Engine, KmsError, KmsErrorCode};
 use keyfold_kms::root::{
     EngineOptions, EnvironmentSealer, FileSealer, OpenError, PassphraseSealer, RootKey, RootSealer,
     SealedRoot, SlotError,
 };
-use keyfold_kms::store::StoreError;
+use keyfold_kms::store::{SqliteStore, StoreError};
 
 use crate::fault::{self, Result};
 use crate::input::Input;
@@ -24,10 +24,20 @@ const MAX_PASSPHRASE: usize = 4096;
 const PASSPHRASE: &str = "KEYFOLD_PASSPHRASE";
 
 /// What the command line and the environment say about the store.
+#[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) root_file: Option<PathBuf>,
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// Whether somebody can be asked for a passphrase.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Where no other slot opens.
+    Once,
+    /// Nobody is there.
+    Never,
 }
 
 /// A new way to the root key: its label, and what seals.
@@ -66,20 +76,55 @@ impl Home {
     /// # Errors
     /// What the store and the slots say.
     pub(crate) fn open(&self) -> Result<EmbeddedKms> {
-        let database = self.database()?;
-        let file = FileSealer::new(self.root_file()?);
+        // One that is named but cannot be read is an error of its own.
+        let given = self.given_passphrase()?;
+        let opened = self.engine_by(Ok(given), Ask::Once);
+        opened.map(EmbeddedKms::new).map_err(|error| self.explain(error))
+    }
+
+    /// Opens the engine of the KMS, for a host that can try again.
+    ///
+    /// # Errors
+    /// What the store and the slots say.
+    pub(crate) fn engine(&self, ask: Ask) -> std::result::Result<Engine, OpenError> {
+        self.engine_by(self.given_passphrase(), ask)
+    }
+
+    fn engine_by(
+        &self,
+        given: Result<Option<SecretBytes>>,
+        ask: Ask,
+    ) -> std::result::Result<Engine, OpenError> {
+        let database = self.database().map_err(unusable)?;
+        let file = FileSealer::new(self.root_file().map_err(unusable)?);
         let environment = EnvironmentSealer::of_slot();
-        let given = self.given_passphrase()?.map(PassphraseSealer::new);
+        let asks = ask == Ask::Once && matches!(given, Ok(None));
+        let given: Option<Box<dyn RootSealer>> = match given {
+            Ok(Some(passphrase)) => Some(Box::new(PassphraseSealer::new(passphrase))),
+            Ok(None) => None,
+            Err(error) => Some(Box::new(NoPassphrase(error.detail().to_owned()))),
+        };
         let mut sealers: Vec<&dyn RootSealer> = vec![&file, &environment];
-        sealers.extend(given.as_ref().map(|sealer| sealer as &dyn RootSealer));
-        let opened = match EmbeddedKms::open(&database, &sealers) {
-            Err(OpenError::NoSlotOpens { .. }) if given.is_none() => {
+        sealers.extend(given.as_deref());
+        let open = |sealers: &[&dyn RootSealer]| {
+            let store = Box::new(SqliteStore::open(&database)?);
+            Engine::open(store, sealers, EngineOptions::default())
+        };
+        match open(&sealers) {
+            Err(OpenError::NoSlotOpens { .. }) if asks => {
                 let asked = AskedPassphrase(OnceLock::new());
-                EmbeddedKms::open(&database, &[&file, &environment, &asked])
+                open(&[&file, &environment, &asked])
             }
             opened => opened,
-        };
-        opened.map_err(|error| explain(&database, error))
+        }
+    }
+
+    /// Adds to an error what to do about it.
+    pub(crate) fn explain(&self, error: OpenError) -> Error {
+        match self.database() {
+            Ok(database) => explain(&database, error),
+            Err(error) => error,
+        }
     }
 
     /// Makes the KMS.
@@ -174,6 +219,27 @@ impl RootSealer for AskedPassphrase {
             ))),
         }
     }
+}
+
+/// A passphrase that is named but cannot be read; later perhaps it can.
+struct NoPassphrase(String);
+
+impl RootSealer for NoPassphrase {
+    fn kind(&self) -> &'static str {
+        "passphrase"
+    }
+
+    fn seal(&self, _: &RootKey, _: &[u8], _: &dyn Rng) -> Result<SealedRoot, SlotError> {
+        Err(SlotError::Unavailable(self.0.clone()))
+    }
+
+    fn open(&self, _: &SealedRoot, _: &[u8]) -> Result<RootKey, SlotError> {
+        Err(SlotError::Unavailable(self.0.clone()))
+    }
+}
+
+fn unusable(error: Error) -> OpenError {
+    OpenError::Other(KmsError::new(KmsErrorCode::Validation, error.detail().to_owned()))
 }
 
 /// What a sealer says, where no store is involved yet.

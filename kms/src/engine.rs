@@ -3,35 +3,45 @@
 mod aliases;
 mod authorize;
 mod cache;
+mod commit;
 mod crypto;
 mod grants;
 mod keys;
+mod known;
 mod material;
 mod pages;
 mod policies;
+mod queue;
 mod resolve;
 mod rotation;
 mod secrets;
 mod sign;
 mod tags;
 mod tick;
+mod view;
 
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use keyfold::crypto::rng::Rng;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::arn::Realm;
-use crate::audit::{self, AuditRecord, AuditReport, Trail};
+use crate::audit::{self, AuditRecord, AuditReport, Head, Trail};
 use crate::clock::{Clock, Timestamp};
-use crate::error::{KmsErrorCode, Result};
+use crate::error::Result;
 use crate::hierarchy::StoreKeys;
+use crate::policy::Policy;
 use crate::root::{RootKey, SlotInfo};
 use crate::rows::IdentityRow;
-use crate::store::{self, Store, Txn};
+use crate::store::{self, Store};
 
 pub use authorize::Caller;
+use authorize::KeyPolicy;
+pub use known::Generation;
+pub use queue::{Begun, Pending, Stale};
 pub use tick::Tick;
+pub(crate) use view::View;
 
 /// A KMS over one store, with its root key in memory.
 ///
@@ -55,6 +65,12 @@ pub struct Engine {
     pub(crate) keys: StoreKeys,
     pub(crate) opened_by: Option<SlotInfo>,
     cache: Mutex<cache::Cache>,
+    /// The policy of a key that was made without one.
+    default_policy: Option<Arc<KeyPolicy>>,
+    known: known::Known,
+    queue: queue::Queue,
+    /// Whoever has it commits.
+    commits: Mutex<()>,
 }
 
 /// An operation: a request that names its answer. Implemented by every request of
@@ -107,7 +123,7 @@ pub struct Call<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) caller: &'a Caller,
     pub(crate) now: Timestamp,
-    pub(crate) txn: &'a mut dyn Txn,
+    pub(crate) txn: View<'a>,
     /// What the audit record will say.
     pub(crate) trail: &'a mut Trail,
     pub(crate) prepared: Option<Prepared>,
@@ -154,8 +170,28 @@ impl Engine {
         opened_by: Option<SlotInfo>,
     ) -> Self {
         let keys = StoreKeys::derive(&root, identity.store_id.as_bytes());
-        let cache = Mutex::default();
-        Engine { store, clock, rng, identity, root, keys, opened_by, cache }
+        let Realm { partition, account, .. } = &identity.realm;
+        let default_policy = Policy::default_document(partition, account);
+        let default_policy = KeyPolicy::parse(default_policy).ok().map(Arc::new);
+        let known = known::Known::default();
+        // Where it cannot be read, the first commit finds out.
+        if let Ok(Some(head)) = store::read(&*store, |txn| Head::read(txn, &keys)) {
+            known.meet(head.change);
+        }
+        Engine {
+            store,
+            clock,
+            rng,
+            identity,
+            root,
+            keys,
+            opened_by,
+            cache: Mutex::default(),
+            known,
+            queue: queue::Queue::default(),
+            default_policy,
+            commits: Mutex::new(()),
+        }
     }
 
     /// The id of the store.
@@ -172,86 +208,6 @@ impl Engine {
     /// no policy denies.
     pub fn owner(&self) -> Caller {
         Caller::owner(&self.identity.realm)
-    }
-
-    /// Performs an operation, in one transaction. Its audit record is durable before this returns,
-    /// whatever the outcome; that of a change commits together with the change.
-    ///
-    /// ```
-    /// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest};
-    /// # use keyfold_kms::Engine;
-    /// # let engine = Engine::in_memory()?;
-    /// # let owner = engine.owner();
-    /// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
-    /// let request = EncryptRequest { key_id: key.key_id, ..EncryptRequest::default() };
-    /// let refused = engine.call(&owner, &request).err().expect("there is no plaintext");
-    /// assert_eq!(refused.code(), keyfold_kms::KmsErrorCode::Validation);
-    /// // Failures are recorded too.
-    /// assert_eq!(engine.audit_records(0, 10)?[1].result, "ValidationException");
-    /// # Ok::<(), keyfold_kms::KmsError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// In this order: `ValidationException` for a wrong shape, errors of resolving the key,
-    /// `AccessDeniedException`, errors of the key's state, of its usage, of the operation itself,
-    /// `DryRunOperationException`.
-    pub fn call<O: Operation>(&self, caller: &Caller, request: &O) -> Result<O::Response> {
-        let mut trail = Trail::default();
-        let now = self.clock.now();
-        let outcome = self.attempt(caller, request, now, &mut trail);
-        if let Err(error) = &outcome {
-            // A store that does not answer would only be waited for twice.
-            if error.code() != KmsErrorCode::DependencyTimeout {
-                let record =
-                    self.record(caller, now, O::NAME, O::READ_ONLY, error.code().as_str(), trail)?;
-                store::write(&*self.store, |txn| audit::append(txn, &self.keys, record))?;
-            }
-        }
-        outcome
-    }
-
-    fn attempt<O: Operation>(
-        &self,
-        caller: &Caller,
-        request: &O,
-        now: Timestamp,
-        trail: &mut Trail,
-    ) -> Result<O::Response> {
-        request.validate()?;
-        let prepared = request.prepare(&*self.rng)?;
-        store::write(&*self.store, |txn| {
-            let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
-            let response = request.run(&mut call)?;
-            let trail = std::mem::take(call.trail);
-            let record = self.record(caller, now, O::NAME, O::READ_ONLY, "ok", trail)?;
-            audit::append(call.txn, &self.keys, record)?;
-            Ok(response)
-        })
-    }
-
-    pub(crate) fn record(
-        &self,
-        caller: &Caller,
-        now: Timestamp,
-        operation: &str,
-        read_only: bool,
-        result: &str,
-        trail: Trail,
-    ) -> Result<AuditRecord> {
-        let event_id = make_id(&*self.rng)?;
-        Ok(AuditRecord {
-            seq: 0,
-            time: now.millis(),
-            event_id,
-            request_id: caller.request_id().unwrap_or(event_id),
-            principal: caller.principal().to_owned(),
-            account: caller.account().to_owned(),
-            authentication: caller.authentication().to_owned(),
-            operation: operation.to_owned(),
-            read_only,
-            result: result.to_owned(),
-            trail,
-        })
     }
 
     /// At most `limit` audit records after a number (0: from the first), oldest first. What cannot

@@ -18,9 +18,9 @@ mod hierarchy;
 pub mod password;
 pub mod policy;
 pub mod root;
+mod rows;
 #[cfg(feature = "server")]
 pub mod server;
-mod rows;
 pub mod store;
 pub mod types;
 

@@ -160,6 +160,11 @@ impl Policy {
         .to_string()
     }
 
+    /// Whether any statement has a condition.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.statements.iter().any(|statement| !statement.conditions.is_empty())
+    }
+
     /// Decides a request: an explicit deny wins, then an explicit allow, else [`Decision::Implicit`].
     pub fn decide(&self, request: &PolicyRequest<'_>) -> Decision<'_> {
         let first = |allow: bool| {

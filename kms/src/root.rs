@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::arn::Realm;
 use crate::audit::{self, Trail};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::engine::{Engine, make_id};
+use crate::engine::{Engine, View, make_id};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::{self, KEY_LEN, StoreKeys, damaged};
 use crate::rows::{self, IDENTITY, IdentityRow, SlotRow};
@@ -483,13 +483,13 @@ impl Engine {
         if !opened.is_ok_and(|root| same(&root)) {
             return Err(KmsError::internal("the sealer does not open what it sealed").into());
         }
-        store::write(&*self.store, |txn| {
-            if slot_rows(txn)?.len() >= MAX_SLOTS {
+        self.transact(|mut txn| {
+            if slot_rows(&mut txn)?.len() >= MAX_SLOTS {
                 let why = "a store has at most 64 root slots";
                 return Err(KmsError::new(KmsErrorCode::LimitExceeded, why));
             }
-            rows::put(txn, id.as_bytes(), &row)?;
-            self.record_slot(txn, "AddRootSlot", id, now)
+            rows::put(&mut txn, id.as_bytes(), &row)?;
+            self.record_slot(&mut txn, "AddRootSlot", id, now)
         })?;
         Ok(info(id, &row))
     }
@@ -500,8 +500,8 @@ impl Engine {
     /// `NotFoundException`; `KMSInvalidStateException` for the last slot.
     pub fn remove_root_slot(&self, id: Uuid) -> Result<()> {
         let now = self.clock.now();
-        store::write(&*self.store, |txn| {
-            let slots = slot_rows(txn)?;
+        self.transact(|mut txn| {
+            let slots = slot_rows(&mut txn)?;
             if !slots.iter().any(|(slot, _)| *slot == id) {
                 return Err(KmsError::new(KmsErrorCode::NotFound, "there is no such root slot"));
             }
@@ -509,22 +509,21 @@ impl Engine {
                 let why = "the last root slot cannot be removed: nothing would open the database";
                 return Err(KmsError::new(KmsErrorCode::InvalidState, why));
             }
-            rows::delete::<SlotRow>(txn, id.as_bytes())?;
-            self.record_slot(txn, "RemoveRootSlot", id, now)
+            rows::delete::<SlotRow>(&mut txn, id.as_bytes())?;
+            self.record_slot(&mut txn, "RemoveRootSlot", id, now)
         })
     }
 
     fn record_slot(
         &self,
-        txn: &mut dyn Txn,
+        txn: &mut View<'_>,
         operation: &str,
         id: Uuid,
         now: Timestamp,
     ) -> Result<()> {
         let mut trail = Trail::default();
         trail.resource(format!("root-slot/{id}"));
-        let record = self.record(&self.owner(), now, operation, false, "ok", trail)?;
-        audit::append(txn, &self.keys, record)
+        txn.record(self.draft(&self.owner(), now, (operation, false), "ok", &trail)?)
     }
 }
 

@@ -234,7 +234,7 @@ pub(crate) fn scan_prefix(
 }
 
 /// The least key above every key with this prefix, unless there is none.
-fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|&byte| byte != 0xFF)?;
     let mut end = prefix[..=last].to_vec();
     end[last] += 1;

@@ -1,7 +1,8 @@
 //! Requests and answers, with the members that the AWS APIs give them.
 //!
 //! Serde reads and writes exactly that wire form: PascalCase names, blobs in base64, times in
-//! seconds. Members that are not known are ignored.
+//! seconds. A request with a member that is not known is refused: it may be a constraint. Members
+//! of answers that are not known are ignored.
 //!
 //! ```
 //! use keyfold_kms::Engine;
@@ -27,7 +28,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyfold::EncryptionContext;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -70,8 +71,7 @@ impl Serialize for Blob {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Blob).map_err(|_| D::Error::custom("not base64"))
+        deserializer.deserialize_str(Base64).map(Blob)
     }
 }
 
@@ -135,11 +135,26 @@ impl Serialize for Sensitive {
 
 impl<'de> Deserialize<'de> for Sensitive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let mut bytes = Sensitive(Vec::with_capacity(text.len() / 4 * 3 + 3));
-        match STANDARD.decode_vec(text.as_bytes(), &mut bytes.0) {
-            Ok(()) => Ok(bytes),
-            Err(_) => Err(D::Error::custom("not base64")),
+        deserializer.deserialize_str(Base64).map(Sensitive)
+    }
+}
+
+/// Reads base64 where it stands: the text, which may be a secret, is not copied.
+struct Base64;
+
+impl Visitor<'_> for Base64 {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("base64")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+        // Room for all of it: what is decoded does not move, and is wiped where it fails.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
+        match STANDARD.decode_vec(text, &mut bytes) {
+            Ok(()) => Ok(std::mem::take(&mut *bytes)),
+            Err(_) => Err(E::custom("not base64")),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Call, Operation, pages};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
 use crate::rows::{self, AliasRow, KeyRow};
-use crate::store::{Table, scan_prefix};
+use crate::store::{Table, Txn as _, scan_prefix};
 use crate::types::{
     AliasListEntry, CreateAliasRequest, DeleteAliasRequest, Empty, KeySpec, ListAliasesRequest,
     ListAliasesResponse, UpdateAliasRequest, check,
@@ -41,10 +41,10 @@ fn by_key(target: Uuid, name: &str) -> Vec<u8> {
 impl Call<'_> {
     /// The alias under a name; one whose key is gone is gone too.
     pub(crate) fn find_alias(&mut self, name: &str) -> Result<Option<AliasRow>> {
-        let Some(row) = rows::get::<AliasRow>(self.txn, name.as_bytes())? else {
+        let Some(row) = rows::get::<AliasRow>(&mut self.txn, name.as_bytes())? else {
             return Ok(None);
         };
-        let key = rows::get::<KeyRow>(self.txn, row.target.as_bytes())?;
+        let key = self.txn.kept::<KeyRow>(row.target.as_bytes())?;
         Ok(key.is_some_and(|key| !key.is_gone(self.now)).then_some(row))
     }
 
@@ -61,10 +61,10 @@ impl Call<'_> {
     pub(crate) fn put_alias(&mut self, name: &str, row: &AliasRow) -> Result<()> {
         // Over one whose key is gone.
         self.remove_alias(name)?;
-        rows::put(self.txn, name.as_bytes(), row)?;
+        rows::put(&mut self.txn, name.as_bytes(), row)?;
         self.txn.put(Table::AliasesByKey, &by_key(row.target, name), b"")?;
         let prefix = row.target.as_bytes();
-        let found = scan_prefix(self.txn, Table::AliasesByKey, prefix, None, MAX_ALIASES + 1)?;
+        let found = scan_prefix(&mut self.txn, Table::AliasesByKey, prefix, None, MAX_ALIASES + 1)?;
         if found.len() > MAX_ALIASES {
             return Err(KmsError::new(KmsErrorCode::LimitExceeded, "a key has at most 50 aliases"));
         }
@@ -73,9 +73,9 @@ impl Call<'_> {
 
     /// Removes an alias, if it is there.
     pub(crate) fn remove_alias(&mut self, name: &str) -> Result<()> {
-        if let Some(old) = rows::get::<AliasRow>(self.txn, name.as_bytes())? {
+        if let Some(old) = rows::get::<AliasRow>(&mut self.txn, name.as_bytes())? {
             self.txn.delete(Table::AliasesByKey, &by_key(old.target, name))?;
-            rows::delete::<AliasRow>(self.txn, name.as_bytes())?;
+            rows::delete::<AliasRow>(&mut self.txn, name.as_bytes())?;
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Call<'_> {
     /// The names of a key's aliases.
     pub(crate) fn aliases_of(&mut self, key_id: Uuid) -> Result<Vec<String>> {
         let prefix = key_id.as_bytes();
-        scan_prefix(self.txn, Table::AliasesByKey, prefix, None, MAX_ALIASES)?
+        scan_prefix(&mut self.txn, Table::AliasesByKey, prefix, None, MAX_ALIASES)?
             .into_iter()
             .map(|(key, _)| alias_name(key.get(16..).unwrap_or_default()))
             .collect()
@@ -194,7 +194,7 @@ impl Operation for ListAliasesRequest {
         let list: &[&[u8]] = &[b"ListAliases", &prefix];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         let size = pages::size(self.limit, 50);
-        let mut rows = scan_prefix(call.txn, table, &prefix, after.as_deref(), size + 1)?;
+        let mut rows = scan_prefix(&mut call.txn, table, &prefix, after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut rows, size);
         let next_marker =
             rows.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));

@@ -1,17 +1,21 @@
 //! Who may do what.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use keyfold::EncryptionContext;
 use uuid::Uuid;
 
-use super::Call;
+use super::known::{Generation, Scope};
+use super::view::{CachedRow, Kept};
+use super::{Call, Engine};
 use crate::arn::Realm;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
 use crate::policy::{self, Conditions, Decision, Policy, PolicyRequest};
 use crate::rows::{GrantRow, KeyRow};
-use crate::store::Table;
+use crate::store::{Table, Txn};
 use crate::types::GrantOperation;
 
 /// Who calls: an authenticated principal, its account, and what its own role allows.
@@ -41,6 +45,8 @@ pub struct Caller {
     permissions: Vec<String>,
     source_ip: Option<IpAddr>,
     request_id: Option<Uuid>,
+    /// The rows that it was authenticated by.
+    footing: Vec<(Scope, Generation)>,
 }
 
 impl Caller {
@@ -54,6 +60,7 @@ impl Caller {
             permissions: Vec::new(),
             source_ip: None,
             request_id: None,
+            footing: Vec::new(),
         }
     }
 
@@ -101,6 +108,19 @@ impl Caller {
         self
     }
 
+    /// Lets everything that the caller does rest on a row: what is answered is so that the row
+    /// was the same when the audit record became durable.
+    #[must_use]
+    #[allow(dead_code, reason = "for what authenticates callers by rows: the server")]
+    pub(crate) fn resting_on<T>(mut self, row: &CachedRow<T>) -> Self {
+        self.footing.push(row.footing());
+        self
+    }
+
+    pub(super) fn footing(&self) -> &[(Scope, Generation)] {
+        &self.footing
+    }
+
     /// The principal's ARN.
     pub fn principal(&self) -> &str {
         &self.principal
@@ -142,29 +162,39 @@ pub(crate) struct Ask<'a> {
     /// The operation by which a grant could allow it, and whether a grant fits further.
     pub grant: Option<(GrantOperation, Fits<'a>)>,
     /// What conditions of the policy are tested against, beyond what the key itself tells.
-    pub conditions: Conditions,
+    values: Vec<(&'static str, Vec<Cow<'a, str>>)>,
+    context: Option<&'a EncryptionContext>,
 }
 
 impl<'a> Ask<'a> {
     /// A question that only a policy can answer.
     pub(crate) fn policy(action: &'static str) -> Self {
-        Ask { action, grant: None, conditions: Conditions::new() }
+        Ask { action, grant: None, values: Vec::new(), context: None }
     }
 
     /// A question that a grant can answer too.
     pub(crate) fn grant(action: &'static str, operation: GrantOperation, fits: Fits<'a>) -> Self {
-        Ask { action, grant: Some((operation, fits)), conditions: Conditions::new() }
+        Ask { grant: Some((operation, fits)), ..Ask::policy(action) }
     }
 
     /// Adds a value for the conditions of a policy.
-    pub(crate) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.conditions.set(key, value);
+    pub(crate) fn with(self, key: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.with_all(key, [value.into()])
+    }
+
+    /// Adds several values of one key for the conditions of a policy.
+    pub(crate) fn with_all(
+        mut self,
+        key: &'static str,
+        values: impl IntoIterator<Item = Cow<'a, str>>,
+    ) -> Self {
+        self.values.push((key, values.into_iter().collect()));
         self
     }
 
     /// Adds an encryption context for the conditions of a policy.
-    pub(crate) fn with_context(mut self, context: &EncryptionContext) -> Self {
-        self.conditions.set_context(context);
+    pub(crate) fn with_context(mut self, context: &'a EncryptionContext) -> Self {
+        self.context = Some(context);
         self
     }
 }
@@ -172,6 +202,37 @@ impl<'a> Ask<'a> {
 /// Fits every grant: for operations that constraints do not bear on.
 pub(crate) fn any_grant(_: &GrantRow) -> bool {
     true
+}
+
+/// A key's policy, read once for many operations.
+pub(crate) struct KeyPolicy {
+    pub(crate) text: String,
+    parsed: Policy,
+}
+
+impl KeyPolicy {
+    pub(crate) fn parse(text: String) -> Result<Self> {
+        let parsed = policy::parse(&text).map_err(|_| damaged("a key policy"))?;
+        Ok(KeyPolicy { text, parsed })
+    }
+}
+
+impl Kept for KeyPolicy {
+    const TABLE: Table = Table::Policies;
+
+    fn load(engine: &Engine, txn: &mut dyn Txn, key: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
+        let Some(bytes) = txn.get(Table::Policies, key)? else { return Ok(None) };
+        // Most keys have the policy that they are made with: one is enough for all of them.
+        if let Some(default) = &engine.default_policy
+            && bytes == default.text.as_bytes()
+        {
+            return Ok(Some((Arc::clone(default), 0)));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| damaged("a key policy"))?;
+        // The parsed form takes several times the text.
+        let bytes = 4 * text.len();
+        Ok(Some((Arc::new(Self::parse(text)?), bytes)))
+    }
 }
 
 /// What a key's policy says.
@@ -194,13 +255,13 @@ impl Call<'_> {
     /// the policy, for the principal or for the account together with the caller's own role;
     /// then a grant.
     pub(crate) fn authorize(&mut self, key: &KeyRow, ask: Ask<'_>) -> Result<()> {
-        let Ask { action, grant, conditions } = ask;
-        match self.ask_policy(key, action, conditions)? {
+        let action = ask.action;
+        match self.ask_policy(key, &ask)? {
             Verdict::Allow => return Ok(()),
             Verdict::Deny => return Err(self.denied(action)),
             Verdict::Silent => {}
         }
-        if let Some((operation, fits)) = grant
+        if let Some((operation, fits)) = ask.grant
             && let Some(id) = self.find_grant(key.id, operation, fits)?
         {
             self.trail.grant_id = Some(id);
@@ -211,22 +272,19 @@ impl Call<'_> {
 
     /// Refuses only what the key's policy denies in so many words.
     pub(crate) fn refuse_denied(&mut self, key: &KeyRow, action: &'static str) -> Result<()> {
-        match self.ask_policy(key, action, Conditions::new())? {
+        match self.ask_policy(key, &Ask::policy(action))? {
             Verdict::Deny => Err(self.denied(action)),
             Verdict::Allow | Verdict::Silent => Ok(()),
         }
     }
 
-    fn ask_policy(
-        &mut self,
-        key: &KeyRow,
-        action: &'static str,
-        mut conditions: Conditions,
-    ) -> Result<Verdict> {
-        let text = self.policy_text(key)?;
-        let policy = policy::parse(&text).map_err(|_| damaged("a key policy"))?;
-        self.set_conditions(&mut conditions, key, &text)?;
-        let resource = self.realm().key(key.id);
+    fn ask_policy(&mut self, key: &KeyRow, ask: &Ask<'_>) -> Result<Verdict> {
+        let policy = self.policy(key)?;
+        let mut conditions = Conditions::new();
+        if policy.parsed.is_conditional() {
+            self.set_conditions(&mut conditions, key, ask, &policy.text)?;
+        }
+        let (action, resource) = (ask.action, self.realm().key(key.id));
         let request = PolicyRequest {
             principal: self.caller.principal(),
             account: self.caller.account(),
@@ -235,7 +293,7 @@ impl Call<'_> {
             resource: &resource,
             conditions: &conditions,
         };
-        let (verdict, statement) = match policy.decide(&request) {
+        let (verdict, statement) = match policy.parsed.decide(&request) {
             Decision::Deny { statement } => (Verdict::Deny, statement),
             Decision::Allow { statement } => (Verdict::Allow, statement),
             Decision::Implicit => return Ok(Verdict::Silent),
@@ -244,10 +302,9 @@ impl Call<'_> {
         Ok(verdict)
     }
 
-    /// The text of a key's policy.
-    pub(crate) fn policy_text(&mut self, key: &KeyRow) -> Result<String> {
-        let bytes = self.txn.get(Table::Policies, key.id.as_bytes())?;
-        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| damaged("a key policy"))
+    /// A key's policy.
+    pub(crate) fn policy(&mut self, key: &KeyRow) -> Result<Arc<KeyPolicy>> {
+        self.txn.kept(key.id.as_bytes())?.ok_or_else(|| damaged("a key policy"))
     }
 
     /// Whether the caller could still change a key's policy under this one.
@@ -272,7 +329,19 @@ impl Call<'_> {
         ))
     }
 
-    fn set_conditions(&mut self, to: &mut Conditions, key: &KeyRow, policy: &str) -> Result<()> {
+    fn set_conditions(
+        &mut self,
+        to: &mut Conditions,
+        key: &KeyRow,
+        ask: &Ask<'_>,
+        policy: &str,
+    ) -> Result<()> {
+        for (key, values) in &ask.values {
+            to.set_all(*key, values.iter().map(|value| value.as_ref()));
+        }
+        if let Some(context) = ask.context {
+            to.set_context(context);
+        }
         self.set_source(to);
         to.set("kms:KeySpec", key.spec.as_str());
         to.set("kms:KeyUsage", key.usage.as_str());

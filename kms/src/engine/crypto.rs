@@ -162,8 +162,8 @@ impl Call<'_> {
         let material_id = if version == key.version {
             key.material_id.clone()
         } else {
-            let row = rows::get::<VersionRow>(self.txn, &version_key(key.id, version))?;
-            row.ok_or_else(invalid)?.material_id
+            let row = self.txn.kept::<VersionRow>(&version_key(key.id, version))?;
+            row.ok_or_else(invalid)?.material_id.clone()
         };
         if parsed.key.key_id != key.id || parsed.key.material_tag != material_tag(&material_id)? {
             return Err(invalid());
@@ -193,7 +193,7 @@ impl Call<'_> {
             let deleted = match &parsed {
                 Some(parsed) if source.key_id.is_none() => {
                     let id = parsed.key.key_id;
-                    rows::get::<TombstoneRow>(self.txn, id.as_bytes())?.map(|_| id.to_string())
+                    rows::get::<TombstoneRow>(&mut self.txn, id.as_bytes())?.map(|_| id.to_string())
                 }
                 _ => None,
             };

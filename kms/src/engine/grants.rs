@@ -1,5 +1,7 @@
 //! Grants: what a principal may do with one key beyond the key's policy.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfold::crypto::hash::{Sha256, constant_time_eq};
@@ -8,12 +10,13 @@ use uuid::Uuid;
 use super::authorize::Ask;
 use super::crypto::dry_run_passed;
 use super::resolve::Names;
-use super::{Call, Operation, pages};
+use super::view::Kept;
+use super::{Call, Engine, Operation, pages};
 use crate::audit::hex;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
 use crate::rows::{self, GrantRow, KeyRow, Principal};
-use crate::store::{Table, scan_prefix};
+use crate::store::{Table, Txn, scan_prefix};
 use crate::types::{
     CreateGrantRequest, CreateGrantResponse, Empty, GrantConstraints, GrantListEntry,
     GrantOperation, KeySpec, KeyUsage, ListGrantsRequest, ListGrantsResponse,
@@ -30,6 +33,8 @@ const MAX_PAIR_VALUE: usize = 384;
 const ID_LEN: usize = 32;
 /// How many grants are looked at in one step.
 const STEP: usize = 128;
+/// How many grants of one grantee on one key are kept in memory.
+const MAX_KEPT: usize = 256;
 
 type GrantId = [u8; ID_LEN];
 
@@ -140,6 +145,32 @@ impl GrantRow {
     }
 }
 
+/// The grants of one key for one grantee, with their ids; nothing where they are too many to keep
+/// them in memory.
+struct GranteeGrants(Option<Vec<(Vec<u8>, GrantRow)>>);
+
+impl Kept for GranteeGrants {
+    const TABLE: Table = Table::GrantsByGrantee;
+
+    fn load(_: &Engine, txn: &mut dyn Txn, key: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
+        let found = scan_prefix(txn, Table::GrantsByGrantee, key, None, MAX_KEPT + 1)?;
+        if found.len() > MAX_KEPT {
+            return Ok(Some((Arc::new(GranteeGrants(None)), 0)));
+        }
+        let (mut grants, mut bytes) = (Vec::with_capacity(found.len()), 0);
+        for (index, _) in found {
+            let (Some(key_id), Some(id)) = (key.get(..16), index.get(key.len()..)) else {
+                return Err(damaged("a grant"));
+            };
+            let row = txn.get(Table::Grants, &[key_id, id].concat())?;
+            let row = row.ok_or_else(|| damaged("a grant"))?;
+            bytes += 2 * row.len();
+            grants.push((id.to_vec(), rows::decode(&row, <GrantRow as rows::Row>::NAME)?));
+        }
+        Ok(Some((Arc::new(GranteeGrants(Some(grants))), bytes)))
+    }
+}
+
 impl Call<'_> {
     fn grant_key(key_id: Uuid, id: &[u8]) -> Vec<u8> {
         [key_id.as_bytes().as_slice(), id].concat()
@@ -173,18 +204,29 @@ impl Call<'_> {
     ) -> Result<Option<String>> {
         let grantee = principal_hash(self.caller.principal());
         let prefix = [key_id.as_bytes().as_slice(), &grantee].concat();
+        let allows = |grant: &GrantRow, caller: &str| {
+            grant.grantee.text() == caller && grant.operations.contains(&operation) && fits(grant)
+        };
+        let kept = self.txn.kept::<GranteeGrants>(&prefix)?;
+        if let Some(grants) = kept.as_ref().and_then(|grants| grants.0.as_ref()) {
+            let caller = self.caller.principal();
+            let found = grants.iter().find(|(_, grant)| allows(grant, caller));
+            return Ok(found.map(|(id, _)| hex(id)));
+        }
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let found =
-                scan_prefix(self.txn, Table::GrantsByGrantee, &prefix, after.as_deref(), STEP)?;
+            let found = scan_prefix(
+                &mut self.txn,
+                Table::GrantsByGrantee,
+                &prefix,
+                after.as_deref(),
+                STEP,
+            )?;
             for (key, _) in &found {
                 let id = key.get(prefix.len()..).unwrap_or_default();
-                let row: Option<GrantRow> = rows::get(self.txn, &Self::grant_key(key_id, id))?;
+                let row: Option<GrantRow> = rows::get(&mut self.txn, &Self::grant_key(key_id, id))?;
                 let grant = row.ok_or_else(|| damaged("a grant"))?;
-                if grant.grantee.text() == self.caller.principal()
-                    && grant.operations.contains(&operation)
-                    && fits(&grant)
-                {
+                if allows(&grant, self.caller.principal()) {
                     return Ok(Some(hex(id)));
                 }
             }
@@ -204,7 +246,7 @@ impl Call<'_> {
     ) -> Result<Vec<u8>> {
         let mut id = vec![0; ID_LEN];
         self.rng().fill(&mut id)?;
-        rows::put(self.txn, &Self::grant_key(key.id, &id), grant)?;
+        rows::put(&mut self.txn, &Self::grant_key(key.id, &id), grant)?;
         let grantee = Self::grantee_key(key.id, &grant.grantee.hash(), &id);
         self.txn.put(Table::GrantsByGrantee, &grantee, b"")?;
         if let Some(retiring) = &grant.retiring {
@@ -226,7 +268,7 @@ impl Call<'_> {
         id: &[u8],
         grant: &GrantRow,
     ) -> Result<()> {
-        rows::delete::<GrantRow>(self.txn, &Self::grant_key(key.id, id))?;
+        rows::delete::<GrantRow>(&mut self.txn, &Self::grant_key(key.id, id))?;
         let grantee = Self::grantee_key(key.id, &grant.grantee.hash(), id);
         self.txn.delete(Table::GrantsByGrantee, &grantee)?;
         if let Some(retiring) = &grant.retiring {
@@ -270,7 +312,7 @@ impl Call<'_> {
 
     fn grant(&mut self, key: &KeyRow, id: &GrantId) -> Result<GrantRow> {
         self.trail.grant_id = Some(hex(id));
-        rows::get(self.txn, &Self::grant_key(key.id, id))?.ok_or_else(|| {
+        rows::get(&mut self.txn, &Self::grant_key(key.id, id))?.ok_or_else(|| {
             KmsError::new(KmsErrorCode::NotFound, format!("Grant {} is not found.", hex(id)))
         })
     }
@@ -401,13 +443,11 @@ impl Operation for CreateGrantRequest {
         let grant = self.row(call)?;
         // Whoever may make grants only by a grant can pass on no more than that grant.
         let covers = |parent: &GrantRow| parent.covers(&grant);
-        let mut ask = Ask::grant("kms:CreateGrant", GrantOperation::CreateGrant, &covers)
+        let operations = grant.operations.iter().map(|operation| operation.as_str().into());
+        let ask = Ask::grant("kms:CreateGrant", GrantOperation::CreateGrant, &covers)
             .with("kms:GranteePrincipal", grant.grantee.text())
-            .with("kms:GrantIsForAWSResource", "false");
-        ask.conditions.set_all(
-            "kms:GrantOperations",
-            grant.operations.iter().map(|operation| operation.as_str()),
-        );
+            .with("kms:GrantIsForAWSResource", "false")
+            .with_all("kms:GrantOperations", operations);
         call.authorize(&key, ask)?;
         call.require_enabled(&key)?;
         if let Some(misfit) = grant.operations.iter().find(|o| !fits_key(**o, &key)) {
@@ -483,7 +523,7 @@ impl Operation for ListGrantsRequest {
         let list: &[&[u8]] = &[b"ListGrants", &prefix, &wanted_bytes];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         if let Some(id) = wanted {
-            let found: Option<GrantRow> = rows::get(call.txn, &Call::grant_key(key.id, &id))?;
+            let found: Option<GrantRow> = rows::get(&mut call.txn, &Call::grant_key(key.id, &id))?;
             let grants = found
                 .filter(|grant| grantee.as_ref().is_none_or(|g| *g == grant.grantee))
                 .map(|grant| grant.entry(call.realm().key(key.id), &id))
@@ -492,14 +532,14 @@ impl Operation for ListGrantsRequest {
             return Ok(ListGrantsResponse { grants, truncated: false, next_marker: None });
         }
         let size = pages::size(self.limit, 50);
-        let mut found = scan_prefix(call.txn, table, &prefix, after.as_deref(), size + 1)?;
+        let mut found = scan_prefix(&mut call.txn, table, &prefix, after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut found, size);
         let next_marker =
             found.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));
         let mut grants = Vec::with_capacity(found.len());
         for (index, _) in found {
             let id = index.get(prefix.len()..).unwrap_or_default();
-            let row: Option<GrantRow> = rows::get(call.txn, &Call::grant_key(key.id, id))?;
+            let row: Option<GrantRow> = rows::get(&mut call.txn, &Call::grant_key(key.id, id))?;
             let grant = row.ok_or_else(|| damaged("a grant"))?;
             grants.push(grant.entry(call.realm().key(key.id), id));
         }
@@ -533,8 +573,13 @@ impl Operation for ListRetirableGrantsRequest {
         let list: &[&[u8]] = &[b"ListRetirableGrants", &prefix];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         let size = pages::size(self.limit, 50);
-        let mut found =
-            scan_prefix(call.txn, Table::GrantsByRetiring, &prefix, after.as_deref(), size + 1)?;
+        let mut found = scan_prefix(
+            &mut call.txn,
+            Table::GrantsByRetiring,
+            &prefix,
+            after.as_deref(),
+            size + 1,
+        )?;
         let truncated = pages::cut(&mut found, size);
         let next_marker =
             found.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));
@@ -545,11 +590,11 @@ impl Operation for ListRetirableGrantsRequest {
                 .and_then(|rest| rest.split_first_chunk::<16>())
                 .ok_or_else(|| damaged("a grant"))?;
             let key_id = Uuid::from_bytes(*key_id);
-            let key: Option<KeyRow> = rows::get(call.txn, key_id.as_bytes())?;
+            let key: Option<KeyRow> = rows::get(&mut call.txn, key_id.as_bytes())?;
             if key.is_none_or(|key| key.is_gone(call.now)) {
                 continue;
             }
-            let row: Option<GrantRow> = rows::get(call.txn, &Call::grant_key(key_id, id))?;
+            let row: Option<GrantRow> = rows::get(&mut call.txn, &Call::grant_key(key_id, id))?;
             let grant = row.ok_or_else(|| damaged("a grant"))?;
             grants.push(grant.entry(call.realm().key(key_id), id));
         }

@@ -9,7 +9,7 @@ use super::{Call, Operation, Prepared, material, pages, tags};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::policy::{self, Policy};
 use crate::rows::{self, KeyRow};
-use crate::store::{Table, scan_prefix};
+use crate::store::{Table, Txn as _, scan_prefix};
 use crate::types::{
     CancelKeyDeletionRequest, CreateKeyRequest, DescribeKeyRequest, DisableKeyRequest, Empty,
     EnableKeyRequest, EncryptionAlgorithm, GrantOperation, KeyIdResponse, KeyListEntry,
@@ -187,7 +187,7 @@ impl Call<'_> {
             None => material::make(key.spec, self.rng())?,
         };
         self.add_version(&mut key, &material, None)?;
-        rows::put(self.txn, id.as_bytes(), &key)?;
+        rows::put(&mut self.txn, id.as_bytes(), &key)?;
         self.txn.put(Table::KeysByTime, &by_time(&key), b"")?;
         self.put_tags(id, &request.tags)?;
         Ok(key)
@@ -247,7 +247,7 @@ impl Call<'_> {
     /// Stores a key that changed; what is unwrapped of it is forgotten.
     pub(crate) fn store_key(&mut self, key: &KeyRow) -> Result<()> {
         self.cache().forget(key.id);
-        rows::put(self.txn, key.id.as_bytes(), key)
+        rows::put(&mut self.txn, key.id.as_bytes(), key)
     }
 
     /// Removes a key from the lists of keys.
@@ -255,7 +255,7 @@ impl Call<'_> {
         let count = count_keys(self)?.saturating_sub(1);
         self.txn.put(Table::Config, KEY_COUNT, &count.to_be_bytes())?;
         self.txn.delete(Table::KeysByTime, &by_time(key))?;
-        rows::delete::<KeyRow>(self.txn, key.id.as_bytes())
+        rows::delete::<KeyRow>(&mut self.txn, key.id.as_bytes())
     }
 }
 
@@ -292,7 +292,8 @@ impl Operation for ListKeysRequest {
         call.authorize_account("kms:ListKeys")?;
         let after = self.marker.as_deref().map(|m| call.read_marker(LIST, m)).transpose()?;
         let size = pages::size(self.limit, 100);
-        let mut rows = scan_prefix(call.txn, Table::KeysByTime, b"", after.as_deref(), size + 1)?;
+        let mut rows =
+            scan_prefix(&mut call.txn, Table::KeysByTime, b"", after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut rows, size);
         let next_marker =
             rows.last().filter(|_| truncated).map(|(last, _)| call.make_marker(LIST, last));
@@ -301,7 +302,7 @@ impl Operation for ListKeysRequest {
             let Some(id) = index.get(8..).and_then(|id| Uuid::from_slice(id).ok()) else {
                 return Err(crate::hierarchy::damaged("the list of keys"));
             };
-            let row = rows::get::<KeyRow>(call.txn, id.as_bytes())?;
+            let row = call.txn.kept::<KeyRow>(id.as_bytes())?;
             // A page may be short: a key whose time has come is not shown.
             if row.is_some_and(|row| !row.is_gone(call.now)) {
                 let key_arn = call.realm().key(id);

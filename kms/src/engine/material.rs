@@ -1,6 +1,6 @@
 //! Versions of key material: made, sealed into the store, unwrapped for use.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use keyfold::crypto::rng::Rng;
 use keyfold::sign::{self, SigningKey};
@@ -64,7 +64,7 @@ impl Call<'_> {
             created: self.now,
             rotation,
         };
-        rows::put(self.txn, &version_key(key.id, version), &row)?;
+        rows::put(&mut self.txn, &version_key(key.id, version), &row)?;
         key.version = version;
         key.material_id = material_id;
         Ok(())
@@ -102,8 +102,8 @@ impl Call<'_> {
         material_id: &str,
     ) -> Result<Arc<Material>> {
         let lost = || damaged("a version of key material");
-        let row: VersionRow =
-            rows::get(self.txn, &version_key(key.id, version))?.ok_or_else(lost)?;
+        let row: Option<VersionRow> = rows::get(&mut self.txn, &version_key(key.id, version))?;
+        let row = row.ok_or_else(lost)?;
         let binding = binding(key, version, material_id);
         let wrap = self.keys().material_wrap.expose();
         let plain = hierarchy::open(wrap, binding.as_bytes(), &row.sealed.0).ok_or_else(lost)?;
@@ -129,7 +129,7 @@ impl Call<'_> {
         Ok(material)
     }
 
-    pub(super) fn cache(&self) -> std::sync::MutexGuard<'_, super::cache::Cache> {
-        self.engine.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn cache(&self) -> parking_lot::MutexGuard<'_, super::cache::Cache> {
+        self.engine.cache.lock()
     }
 }

@@ -36,7 +36,7 @@ impl Operation for GetKeyPolicyRequest {
     fn run(&self, call: &mut Call<'_>) -> Result<GetKeyPolicyResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
         call.authorize(&key, Ask::policy("kms:GetKeyPolicy"))?;
-        let policy = call.policy_text(&key)?;
+        let policy = call.policy(&key)?.text.clone();
         Ok(GetKeyPolicyResponse { policy, policy_name: NAME.into() })
     }
 }

@@ -42,7 +42,7 @@ impl Call<'_> {
             Name::Nothing => return Ok(None),
             Name::Alias(alias) => {
                 self.trail.alias = Some(alias.to_owned());
-                match rows::get::<AliasRow>(self.txn, alias.as_bytes())? {
+                match self.txn.kept::<AliasRow>(alias.as_bytes())? {
                     Some(row) => row.target,
                     None => return Ok(None),
                 }
@@ -65,7 +65,7 @@ impl Call<'_> {
     /// The key with an id, as it is now: one whose time has come is gone, and one that is due
     /// rotates first.
     pub(crate) fn load_key(&mut self, id: Uuid) -> Result<Option<KeyRow>> {
-        let Some(mut key) = rows::get::<KeyRow>(self.txn, id.as_bytes())? else {
+        let Some(key) = self.txn.kept::<KeyRow>(id.as_bytes())? else {
             return Ok(None);
         };
         if key.id != id {
@@ -74,6 +74,7 @@ impl Call<'_> {
         if key.is_gone(self.now) {
             return Ok(None);
         }
+        let mut key = KeyRow::clone(&key);
         self.rotate_if_due(&mut key)?;
         self.trail.resource(self.realm().key(id));
         Ok(Some(key))
@@ -112,7 +113,7 @@ impl Call<'_> {
             return not_found(format!("'{name}' does not name a key or alias that exists here"));
         };
         let arn = self.realm().key(id);
-        match rows::get::<TombstoneRow>(self.txn, id.as_bytes()) {
+        match rows::get::<TombstoneRow>(&mut self.txn, id.as_bytes()) {
             Err(error) => error,
             Ok(Some(row)) if self.caller.account() == self.realm().account => {
                 not_found(format!("Key '{arn}' was deleted on {}.", row.deleted))

@@ -5,7 +5,7 @@ use super::resolve::Names;
 use super::{Call, Operation, material, pages};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::rows::{self, KeyRow, RotationSchedule, VersionRow};
-use crate::store::{Table, scan_prefix};
+use crate::store::{Table, Txn as _, scan_prefix};
 use crate::types::{
     DisableKeyRotationRequest, Empty, EnableKeyRotationRequest, GetKeyRotationStatusRequest,
     GetKeyRotationStatusResponse, IncludeKeyMaterial, KeyIdResponse, KeyMaterialState, KeyState,
@@ -193,7 +193,8 @@ impl Operation for ListKeyRotationsRequest {
             None => (!all).then_some(first),
         };
         let size = pages::size(self.limit, 100);
-        let mut found = scan_prefix(call.txn, Table::Versions, prefix, after.as_deref(), size + 1)?;
+        let mut found =
+            scan_prefix(&mut call.txn, Table::Versions, prefix, after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut found, size);
         let next_marker =
             found.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));

@@ -263,7 +263,7 @@ fn by_name(call: &mut Call<'_>, name: &str) -> Result<Option<Secret>> {
         return Ok(None);
     }
     let Some(key) = call.txn.get(Table::SecretNames, name.as_bytes())? else { return Ok(None) };
-    let secret = load(call.txn, &key)?;
+    let secret = load(&mut call.txn, &key)?;
     // An index that was altered must not pass one secret off as another.
     if secret.row.name != name {
         return Err(crate::hierarchy::damaged("the index of secrets"));
@@ -334,7 +334,7 @@ fn add_version(
         None => call.make_id()?.to_string(),
     };
     let key = version_key(&secret.key, &id);
-    if has_version(call.txn, secret, &id)? {
+    if has_version(&mut call.txn, secret, &id)? {
         if holds(call, secret, &id, value)? {
             return Ok(Added::Already(id));
         }
@@ -349,8 +349,12 @@ fn add_version(
     let (row, kms_key) =
         protect::seal(call, place, kms_key_id.as_deref(), value.kind(), value.expose())?;
     call.trail.bytes_in = Some(value.expose().len() as u64);
-    store_rows::put(call.txn, &key, &row)?;
-    store_rows::put(call.txn, &key, &VersionRow { created: call.now, accessed: None, kms_key })?;
+    store_rows::put(&mut call.txn, &key, &row)?;
+    store_rows::put(
+        &mut call.txn,
+        &key,
+        &VersionRow { created: call.now, accessed: None, kms_key },
+    )?;
     secret.row.changed = call.now;
     collect_garbage(call, secret)?;
     Ok(Added::New(id))
@@ -370,8 +374,8 @@ fn read_value(
 ) -> Result<(Kind, zeroize::Zeroizing<Vec<u8>>)> {
     let key = version_key(&secret.key, version);
     let damaged = || crate::hierarchy::damaged("the value of a secret");
-    let VersionRow { kms_key, .. } = store_rows::get(call.txn, &key)?.ok_or_else(damaged)?;
-    let row: ValueRow = store_rows::get(call.txn, &key)?.ok_or_else(damaged)?;
+    let VersionRow { kms_key, .. } = store_rows::get(&mut call.txn, &key)?.ok_or_else(damaged)?;
+    let row: ValueRow = store_rows::get(&mut call.txn, &key)?.ok_or_else(damaged)?;
     let place = protect::Place { secret_arn: &secret.row.arn, version };
     let plain = protect::open(call, place, kms_key, &row)?;
     Ok((row.kind, plain))
@@ -380,7 +384,7 @@ fn read_value(
 /// Removes versions that have no stage, are a day old, and are not among the newest hundred.
 fn collect_garbage(call: &mut Call<'_>, secret: &Secret) -> Result<()> {
     let mut all: Vec<(Timestamp, String)> =
-        versions(call.txn, secret)?.into_iter().map(|(id, row)| (row.created, id)).collect();
+        versions(&mut call.txn, secret)?.into_iter().map(|(id, row)| (row.created, id)).collect();
     if all.len() <= KEPT_VERSIONS {
         return Ok(());
     }
@@ -388,8 +392,8 @@ fn collect_garbage(call: &mut Call<'_>, secret: &Secret) -> Result<()> {
     for (created, id) in &all[KEPT_VERSIONS..] {
         if created.plus(KEPT_FOR) <= call.now && secret.row.stages.of(id).is_empty() {
             let key = version_key(&secret.key, id);
-            store_rows::delete::<VersionRow>(call.txn, &key)?;
-            store_rows::delete::<ValueRow>(call.txn, &key)?;
+            store_rows::delete::<VersionRow>(&mut call.txn, &key)?;
+            store_rows::delete::<ValueRow>(&mut call.txn, &key)?;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::resolve::Names;
 use super::{Call, Operation, pages};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
-use crate::store::{Table, scan_prefix};
+use crate::store::{Table, Txn as _, scan_prefix};
 use crate::types::{
     Empty, ListResourceTagsRequest, ListResourceTagsResponse, Tag, TagResourceRequest,
     UntagResourceRequest, check,
@@ -47,7 +47,7 @@ impl Call<'_> {
             self.txn.put(Table::Tags, &key, tag.tag_value.as_bytes())?;
         }
         let prefix = key_id.as_bytes();
-        if scan_prefix(self.txn, Table::Tags, prefix, None, MAX_TAGS + 1)?.len() > MAX_TAGS {
+        if scan_prefix(&mut self.txn, Table::Tags, prefix, None, MAX_TAGS + 1)?.len() > MAX_TAGS {
             return Err(KmsError::new(KmsErrorCode::LimitExceeded, "a key has at most 50 tags"));
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Operation for ListResourceTagsRequest {
         let list: &[&[u8]] = &[b"ListResourceTags", prefix];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;
         let size = pages::size(self.limit, 50);
-        let mut rows = scan_prefix(call.txn, Table::Tags, prefix, after.as_deref(), size + 1)?;
+        let mut rows = scan_prefix(&mut call.txn, Table::Tags, prefix, after.as_deref(), size + 1)?;
         let truncated = pages::cut(&mut rows, size);
         let next_marker =
             rows.last().filter(|_| truncated).map(|(last, _)| call.make_marker(list, last));

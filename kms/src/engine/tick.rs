@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::authorize::Caller;
 use super::{Call, Engine};
-use crate::audit::{self, Trail};
+use crate::audit::Trail;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::hierarchy::damaged;
 use crate::rows::{self, GrantRow, KeyRow, TombstoneRow};
-use crate::store::{self, Table, scan_prefix};
+use crate::store::{Table, Txn as _, scan_prefix};
 
 /// Between the first sight of a key whose time is over and the end of its material: one hour.
 /// A clock that jumps ahead and back destroys nothing.
@@ -72,8 +72,9 @@ impl Engine {
     /// were done and which was the last. `None` where nothing more is due.
     fn tick_step(&self, table: Table, after: Option<&[u8]>) -> Result<Option<(u32, Vec<u8>)>> {
         let (caller, now, mut trail) = (Caller::service(), self.clock.now(), Trail::default());
-        store::write(&*self.store, |txn| {
-            let mut due = scan_prefix(txn, table, b"", after, STEP)?;
+        self.transact(|mut view| {
+            let mut txn = view.reborrow();
+            let mut due = scan_prefix(&mut txn, table, b"", after, STEP)?;
             due.retain(|(index, _)| index.get(..8) <= Some(&now.sort_key()[..]));
             let Some((last, _)) = due.last().cloned() else { return Ok(None) };
             let trail = &mut trail;
@@ -83,7 +84,7 @@ impl Engine {
             for (index, seen) in due {
                 let id = index.get(8..).and_then(|id| Uuid::from_slice(id).ok());
                 let id = id.ok_or_else(|| damaged("a due date"))?;
-                let Some(mut key) = rows::get::<KeyRow>(call.txn, id.as_bytes())? else {
+                let Some(mut key) = rows::get::<KeyRow>(&mut call.txn, id.as_bytes())? else {
                     call.txn.delete(table, &index)?;
                     continue;
                 };
@@ -140,12 +141,14 @@ impl Call<'_> {
             self.remove_alias(&alias)?;
         }
         let name = <GrantRow as rows::Row>::NAME;
-        for (index, row) in scan_prefix(self.txn, Table::Grants, id.as_bytes(), None, usize::MAX)? {
+        for (index, row) in
+            scan_prefix(&mut self.txn, Table::Grants, id.as_bytes(), None, usize::MAX)?
+        {
             let grant = rows::decode::<GrantRow>(&row, name)?;
             self.remove_grant(&mut key, index.get(16..).unwrap_or_default(), &grant)?;
         }
         for table in [Table::Versions, Table::Tags] {
-            for (index, _) in scan_prefix(self.txn, table, id.as_bytes(), None, usize::MAX)? {
+            for (index, _) in scan_prefix(&mut self.txn, table, id.as_bytes(), None, usize::MAX)? {
                 self.txn.delete(table, &index)?;
             }
         }
@@ -159,7 +162,7 @@ impl Call<'_> {
             deleted: self.now,
             scheduled_by: key.deletion_scheduled_by.clone(),
         };
-        rows::put(self.txn, id.as_bytes(), &tombstone)?;
+        rows::put(&mut self.txn, id.as_bytes(), &tombstone)?;
         self.cache().forget(id);
         self.record_own("DeleteKey", &key)
     }
@@ -170,7 +173,7 @@ impl Call<'_> {
         trail.resource(self.realm().key(key.id));
         trail.material_id = Some(key.material_id.clone());
         let caller = Caller::service();
-        let record = self.engine.record(&caller, self.now, operation, false, "ok", trail)?;
-        audit::append(self.txn, &self.engine.keys, record)
+        let record = self.engine.draft(&caller, self.now, (operation, false), "ok", &trail)?;
+        self.txn.record(record)
     }
 }

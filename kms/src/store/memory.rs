@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::RwLock;
 
 use super::{End, Record, Store, StoreError, Table, Txn, check_lengths};
 
@@ -20,29 +21,25 @@ type Records = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 /// # Ok::<(), StoreError>(())
 /// ```
 #[derive(Default)]
-pub struct MemoryStore(Mutex<Records>);
+pub struct MemoryStore(RwLock<Records>);
 
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// A transaction that panicked has not been applied: the records are as before it.
-    fn lock(&self) -> MutexGuard<'_, Records> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Store for MemoryStore {
     fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError> {
-        let records = self.lock();
+        let records = self.0.read();
         work(&mut MemoryTxn { records: &records, changes: BTreeMap::new(), read_only: true });
         Ok(())
     }
 
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
-        let mut records = self.lock();
+        // A transaction that panics is not applied: the records are as before it.
+        let mut records = self.0.write();
         let mut txn = MemoryTxn { records: &records, changes: BTreeMap::new(), read_only: false };
         if work(&mut txn) == End::Commit {
             for (key, change) in txn.changes {

@@ -2,7 +2,8 @@
 //!
 //! Durability before speed: WAL with `synchronous=FULL`, so that what was answered survives a
 //! loss of power; deleted records are overwritten. One connection behind a lock serialises the
-//! writers of this process, `BEGIN IMMEDIATE` those of all processes.
+//! writers of this process, `BEGIN IMMEDIATE` those of all processes. Another connection reads:
+//! in WAL mode it waits for no writer.
 
 mod faults;
 mod schema;
@@ -10,11 +11,11 @@ mod schema;
 use std::fs::{self, OpenOptions};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
+use parking_lot::Mutex;
 
 use self::faults::{connect_fault, fault};
 use self::schema::{audit, records};
@@ -36,7 +37,11 @@ const BUSY_TIMEOUT: u32 = 5000;
 /// let store = SqliteStore::open(&path)?;
 /// # Ok::<(), StoreError>(())
 /// ```
-pub struct SqliteStore(Mutex<SqliteConnection>);
+pub struct SqliteStore {
+    // A transaction that panicked was rolled back, see [`run`]; its connection stays usable.
+    writer: Mutex<SqliteConnection>,
+    reader: Mutex<SqliteConnection>,
+}
 
 impl SqliteStore {
     /// Makes a new database, all at once: a process that dies here leaves nothing, or an empty
@@ -59,10 +64,12 @@ impl SqliteStore {
         drop(file);
         let mut connection = connect(&path)?;
         schema::migrate(&mut connection)?;
-        Self::configure(connection)
+        Self::configure(connection, &path)
     }
 
-    /// Opens a database that exists, after a quick check of its structure.
+    /// Opens a database that exists, after a quick check of the structure of everything but the
+    /// audit table: that grows without limit, is only appended to, and has its own proof
+    /// ([`crate::Engine::verify_audit`]).
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Foreign`], [`StoreError::Newer`],
@@ -76,33 +83,34 @@ impl SqliteStore {
         let mut connection = connect(&path)?;
         schema::check(&mut connection)?;
         schema::migrate(&mut connection)?;
-        Self::configure(connection)
+        Self::configure(connection, &path)
     }
 
-    fn configure(mut connection: SqliteConnection) -> Result<Self, StoreError> {
+    fn configure(mut writer: SqliteConnection, path: &Path) -> Result<Self, StoreError> {
         // A file that cannot be written stays in the mode that it has.
-        let wal = connection.batch_execute("PRAGMA journal_mode = WAL").map_err(fault);
+        let wal = writer.batch_execute("PRAGMA journal_mode = WAL").map_err(fault);
         if !matches!(wal, Ok(()) | Err(StoreError::ReadOnly)) {
             wal?;
         }
-        connection
+        writer
             .batch_execute(
                 "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; \
-                 PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8192",
+                 PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096",
             )
             .map_err(fault)?;
-        Ok(SqliteStore(Mutex::new(connection)))
+        let mut reader = connect(path)?;
+        reader
+            .batch_execute(
+                "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096",
+            )
+            .map_err(fault)?;
+        Ok(SqliteStore { writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
     /// Limits the size of the file, in pages of 4096 bytes; beyond it the store is `Full`.
     pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
         let pragma = format!("PRAGMA max_page_count = {pages}");
-        self.lock().batch_execute(&pragma).map_err(fault)
-    }
-
-    /// A transaction that panicked was rolled back, see [`run`]; the connection stays usable.
-    fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().batch_execute(&pragma).map_err(fault)
     }
 }
 
@@ -170,14 +178,14 @@ fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
 
 impl Store for SqliteStore {
     fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError> {
-        run(&mut self.lock(), "BEGIN", &mut |connection| {
+        run(&mut self.reader.lock(), "BEGIN", &mut |connection| {
             work(&mut SqliteTxn { connection, read_only: true });
             End::Rollback
         })
     }
 
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
-        run(&mut self.lock(), "BEGIN IMMEDIATE", &mut |connection| {
+        run(&mut self.writer.lock(), "BEGIN IMMEDIATE", &mut |connection| {
             work(&mut SqliteTxn { connection, read_only: false })
         })
     }

@@ -61,7 +61,7 @@ wire_enum! {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct EncryptRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
@@ -95,7 +95,7 @@ pub struct EncryptResponse {
 
 /// Decrypts a ciphertext of Encrypt or of a data key operation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct DecryptRequest {
     /// 1 to 6144 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,7 +161,7 @@ pub struct DecryptResponse {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ReEncryptRequest {
     /// 1 to 6144 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,7 +235,7 @@ pub struct ReEncryptResponse {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GenerateDataKeyRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
@@ -275,7 +275,7 @@ pub struct GenerateDataKeyResponse {
 
 /// Like `GenerateDataKey`, for somebody who will not use the data key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GenerateDataKeyWithoutPlaintextRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
@@ -310,7 +310,7 @@ pub struct GenerateDataKeyWithoutPlaintextResponse {
 
 /// Random bytes from the KMS.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GenerateRandomRequest {
     /// 1 to 1024.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -362,7 +362,7 @@ pub struct GenerateRandomResponse {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct SignRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
@@ -396,7 +396,7 @@ pub struct SignResponse {
 
 /// Verifies a signature; a wrong one is the error `KMSInvalidSignatureException`.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct VerifyRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
@@ -432,7 +432,7 @@ pub struct VerifyResponse {
 
 /// Reads the public half of an asymmetric key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GetPublicKeyRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,

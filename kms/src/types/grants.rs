@@ -53,7 +53,7 @@ wire_enum! {
 /// What the encryption context of a granted call must be. Names and values match exactly, also
 /// in the case of letters. It bears on symmetric encryption only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GrantConstraints {
     /// All of these pairs, perhaps more; at most 8 pairs.
     #[serde(with = "context", skip_serializing_if = "EncryptionContext::is_empty")]
@@ -100,7 +100,7 @@ pub struct GrantConstraints {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct CreateGrantRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -144,7 +144,7 @@ pub struct CreateGrantResponse {
 
 /// Lists a key's grants.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListGrantsRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -167,7 +167,7 @@ pub struct ListGrantsRequest {
 
 /// Lists the grants that a principal may retire, on all keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListRetirableGrantsRequest {
     /// The retiring principal.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,7 +232,7 @@ pub struct ListGrantsResponse {
 
 /// Ends a grant from the grantee's side: by its token, or by key and grant id.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct RetireGrantRequest {
     /// From `CreateGrant`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -250,7 +250,7 @@ pub struct RetireGrantRequest {
 
 /// Ends a grant from the key owner's side.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct RevokeGrantRequest {
     /// Key id or key ARN.
     pub key_id: String,

@@ -156,7 +156,7 @@ wire_enum! {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct CreateKeyRequest {
     /// The key policy, JSON of at most 32768 bytes; by default the account may do everything.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,7 +248,7 @@ pub struct KeyMetadataResponse {
 
 /// Reads the properties of a key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct DescribeKeyRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
@@ -259,7 +259,7 @@ pub struct DescribeKeyRequest {
 
 /// Lists the keys of the account, in the order of their creation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListKeysRequest {
     /// 1 to 1000, 100 where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -296,7 +296,7 @@ macro_rules! key_only_request {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
+        #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
         pub struct $name {
             /// Key id or key ARN.
             pub key_id: String,
@@ -316,7 +316,7 @@ key_only_request! {
 
 /// Replaces a key's description.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct UpdateKeyDescriptionRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -345,7 +345,7 @@ pub struct UpdateKeyDescriptionRequest {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ScheduleKeyDeletionRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -382,7 +382,7 @@ pub struct Empty {}
 
 /// Reads a key's policy.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GetKeyPolicyRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -403,7 +403,7 @@ pub struct GetKeyPolicyResponse {
 
 /// Replaces a key's policy.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct PutKeyPolicyRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -419,7 +419,7 @@ pub struct PutKeyPolicyRequest {
 
 /// Lists the names of a key's policies.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListKeyPoliciesRequest {
     /// Key id or key ARN.
     pub key_id: String,

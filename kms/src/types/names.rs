@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct CreateAliasRequest {
     /// `alias/` and letters, digits, `/`, `_`, `-`; at most 256 characters in all.
     pub alias_name: String,
@@ -31,7 +31,7 @@ pub struct CreateAliasRequest {
 
 /// Moves a name to another key of the same kind and usage.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct UpdateAliasRequest {
     /// The existing alias.
     pub alias_name: String,
@@ -41,7 +41,7 @@ pub struct UpdateAliasRequest {
 
 /// Removes a name; the key stays.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct DeleteAliasRequest {
     /// The existing alias.
     pub alias_name: String,
@@ -49,7 +49,7 @@ pub struct DeleteAliasRequest {
 
 /// Lists aliases in the order of their names, of one key or of all.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListAliasesRequest {
     /// Key id or key ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub struct Tag {
 
 /// Adds tags, or replaces those of the same key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct TagResourceRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -113,7 +113,7 @@ pub struct TagResourceRequest {
 
 /// Removes tags; those that are not there are ignored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct UntagResourceRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -123,7 +123,7 @@ pub struct UntagResourceRequest {
 
 /// Lists a key's tags in the order of their keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListResourceTagsRequest {
     /// Key id or key ARN.
     pub key_id: String,

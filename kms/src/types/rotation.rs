@@ -55,7 +55,7 @@ wire_enum! {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct EnableKeyRotationRequest {
     /// Key id or key ARN.
     pub key_id: String,
@@ -91,7 +91,7 @@ pub struct GetKeyRotationStatusResponse {
 
 /// Lists the rotations that a key went through, oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListKeyRotationsRequest {
     /// Key id or key ARN.
     pub key_id: String,

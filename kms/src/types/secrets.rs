@@ -100,7 +100,7 @@ wire_enum! {
 /// A filter of ListSecrets: what it looks at must start with one of the values, and must not
 /// start with any value that is written after a `!`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct SecretFilter {
     /// What to look at.
     pub key: SecretFilterKey,
@@ -128,7 +128,7 @@ pub struct SecretFilter {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct CreateSecretRequest {
     /// 1 to 512 ASCII letters, digits and `/_+=.@-`.
     pub name: String,
@@ -171,7 +171,7 @@ pub struct CreateSecretResponse {
 
 /// Reads a value.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct GetSecretValueRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -209,7 +209,7 @@ pub struct GetSecretValueResponse {
 
 /// Adds a version.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct PutSecretValueRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -245,7 +245,7 @@ pub struct PutSecretValueResponse {
 
 /// Changes description, KMS key or value.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct UpdateSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -282,7 +282,7 @@ pub struct UpdateSecretResponse {
 
 /// Moves a stage between versions, or takes it off.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct UpdateSecretVersionStageRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -309,7 +309,7 @@ pub struct UpdateSecretVersionStageResponse {
 
 /// Everything of a secret but its values.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct DescribeSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -350,7 +350,7 @@ pub struct DescribeSecretResponse {
 
 /// Lists secrets, in order of creation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListSecretsRequest {
     /// Also those whose deletion is scheduled.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -415,7 +415,7 @@ pub struct SecretListEntry {
 
 /// Lists the versions of a secret, the newest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct ListSecretVersionIdsRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -487,7 +487,7 @@ pub struct SecretVersionsListEntry {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct DeleteSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -514,7 +514,7 @@ pub struct DeleteSecretResponse {
 
 /// Calls off the deletion of a secret.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct RestoreSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -544,7 +544,7 @@ pub struct RestoreSecretResponse {
 /// # Ok::<(), keyfold_kms::KmsError>(())
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the members of the API")]
 pub struct GetRandomPasswordRequest {
     /// 1 to 4096 characters; 32 where absent.
@@ -596,7 +596,7 @@ pub struct GetRandomPasswordResponse {
 
 /// Sets tags of a secret (`TagResource`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct TagSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,
@@ -606,7 +606,7 @@ pub struct TagSecretRequest {
 
 /// Removes tags of a secret (`UntagResource`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct UntagSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
     pub secret_id: String,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authorization;
+mod commits;
 mod crypto;
 mod durability;
 mod embedded;
@@ -13,4 +14,6 @@ mod roots;
 mod rotation;
 mod shapes;
 mod states;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
 mod world;

@@ -42,7 +42,7 @@ pub(super) fn put(
     let mut secret = find_live(call, secret_id)?;
     let added = add_version(call, &mut secret, token, value, Some(stages))?;
     if let Added::New(_) = added {
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
     }
     let version_id = added.into_id();
     Ok(PutSecretValueResponse {
@@ -74,7 +74,7 @@ fn update_secret(
     let mut secret = find_live(call, &request.secret_id)?;
     if value.is_some()
         && let Some(token) = token
-        && has_version(call.txn, &secret, token)?
+        && has_version(&mut call.txn, &secret, token)?
     {
         return Err(KmsError::new(
             KmsErrorCode::ResourceExists,
@@ -91,7 +91,7 @@ fn update_secret(
     secret.row.changed = call.now;
     let version =
         value.map(|value| add_version(call, &mut secret, token, value, None)).transpose()?;
-    save(call.txn, &secret)?;
+    save(&mut call.txn, &secret)?;
     Ok(UpdateSecretResponse {
         arn: secret.row.arn,
         name: secret.row.name,
@@ -104,13 +104,13 @@ fn seal_again(call: &mut Call<'_>, secret: &Secret) -> Result<()> {
     for stage in [CURRENT, PREVIOUS, PENDING] {
         let Some(id) = secret.row.stages.version(stage) else { continue };
         let key = version_key(&secret.key, id);
-        let Some(version) = store_rows::get::<VersionRow>(call.txn, &key)? else { continue };
+        let Some(version) = store_rows::get::<VersionRow>(&mut call.txn, &key)? else { continue };
         let (kind, plain) = read_value(call, secret, id)?;
         let place = protect::Place { secret_arn: &secret.row.arn, version: id };
         let kms_key_id = secret.row.kms_key_id.as_deref();
         let (value, kms_key) = protect::seal(call, place, kms_key_id, kind, &plain)?;
-        store_rows::put::<ValueRow>(call.txn, &key, &value)?;
-        store_rows::put(call.txn, &key, &VersionRow { kms_key, ..version })?;
+        store_rows::put::<ValueRow>(&mut call.txn, &key, &value)?;
+        store_rows::put(&mut call.txn, &key, &VersionRow { kms_key, ..version })?;
     }
     Ok(())
 }
@@ -128,14 +128,14 @@ operation!(
         let (from, to) =
             (request.remove_from_version_id.as_deref(), request.move_to_version_id.as_deref());
         for version in [from, to].into_iter().flatten() {
-            if !has_version(call.txn, &secret, version)? {
+            if !has_version(&mut call.txn, &secret, version)? {
                 return Err(not_found("there is no such version"));
             }
         }
         secret.row.stages.update(&request.version_stage, from, to)?;
         secret.row.changed = call.now;
         collect_garbage(call, &secret)?;
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
         Ok(UpdateSecretVersionStageResponse { arn: secret.row.arn, name: secret.row.name })
     }
 );
@@ -151,7 +151,7 @@ operation!(
         let mut secret = find_live(call, &request.secret_id)?;
         add_tags(&mut secret.row, &request.tags)?;
         secret.row.changed = call.now;
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
         Ok(Empty {})
     }
 );
@@ -172,7 +172,7 @@ operation!(
             secret.row.tags.remove(key);
         }
         secret.row.changed = call.now;
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
         Ok(Empty {})
     }
 );

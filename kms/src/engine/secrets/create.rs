@@ -10,7 +10,7 @@ use super::{
 };
 use crate::engine::Call;
 use crate::error::{KmsError, KmsErrorCode, Result};
-use crate::store::Table;
+use crate::store::{Table, Txn as _};
 use crate::types::{CreateSecretRequest, CreateSecretResponse};
 
 operation!(
@@ -36,7 +36,7 @@ fn perform(request: &CreateSecretRequest, call: &mut Call<'_>) -> Result<CreateS
         call.trail.resource(existing.row.arn.clone());
         return again(call, &existing, token, value);
     }
-    lifecycle::free_name(call.txn, &request.name)?;
+    lifecycle::free_name(&mut call.txn, &request.name)?;
     let (key, suffix) = make_names(call)?;
     let arn = call.realm().resource(SERVICE, format_args!("secret:{}-{suffix}", request.name));
     call.trail.resource(arn.clone());
@@ -60,7 +60,7 @@ fn perform(request: &CreateSecretRequest, call: &mut Call<'_>) -> Result<CreateS
     let version =
         value.map(|value| add_version(call, &mut secret, token, value, None)).transpose()?;
     call.txn.put(Table::SecretNames, secret.row.name.as_bytes(), &secret.key)?;
-    save(call.txn, &secret)?;
+    save(&mut call.txn, &secret)?;
     Ok(response(&secret, version.map(Added::into_id)))
 }
 
@@ -78,7 +78,8 @@ fn again(
         (None, _) => false,
         (Some(token), None) => existing.row.creation_token.as_deref() == Some(token),
         (Some(token), Some(value)) => {
-            super::has_version(call.txn, existing, token)? && holds(call, existing, token, value)?
+            super::has_version(&mut call.txn, existing, token)?
+                && holds(call, existing, token, value)?
         }
     };
     if made_again {

@@ -8,12 +8,12 @@ use super::{
     operation, save, versions,
 };
 use crate::arn::Arn;
-use crate::audit::{self, Trail};
+use crate::audit::Trail;
 use crate::clock::Timestamp;
-use crate::engine::{Call, Caller, Engine};
+use crate::engine::{Call, Caller, Engine, View};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::rows as store_rows;
-use crate::store::{self, Table, Txn};
+use crate::store::{Table, Txn};
 use crate::types::{
     DeleteSecretRequest, DeleteSecretResponse, RestoreSecretRequest, RestoreSecretResponse,
 };
@@ -50,7 +50,7 @@ operation!(
         secret.row.deletion = Some(deletion_date);
         secret.row.changed = call.now;
         call.txn.put(Table::SecretDeletionsDue, &due_key(deletion_date, &secret), &[])?;
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
         Ok(DeleteSecretResponse { arn: secret.row.arn, name: secret.row.name, deletion_date })
     }
 );
@@ -60,7 +60,7 @@ fn force(call: &mut Call<'_>, secret_id: &str) -> Result<DeleteSecretResponse> {
     let deletion_date = call.now;
     if let Some(secret) = lookup(call, secret_id)? {
         call.trail.resource(secret.row.arn.clone());
-        purge(call.txn, &secret)?;
+        purge(&mut call.txn, &secret)?;
         return Ok(DeleteSecretResponse {
             arn: secret.row.arn,
             name: secret.row.name,
@@ -70,7 +70,7 @@ fn force(call: &mut Call<'_>, secret_id: &str) -> Result<DeleteSecretResponse> {
     let name = Arn::parse(secret_id)
         .and_then(|arn| arn.resource.strip_prefix("secret:"))
         .unwrap_or(secret_id);
-    free_name(call.txn, name)?;
+    free_name(&mut call.txn, name)?;
     let arn = call.realm().resource(SERVICE, format_args!("secret:{name}"));
     Ok(DeleteSecretResponse { arn, name: name.to_owned(), deletion_date })
 }
@@ -89,7 +89,7 @@ operation!(
         };
         call.txn.delete(Table::SecretDeletionsDue, &due_key(deletion, &secret))?;
         secret.row.changed = call.now;
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
         Ok(RestoreSecretResponse { arn: secret.row.arn, name: secret.row.name })
     }
 );
@@ -150,7 +150,7 @@ impl Engine {
         let now = self.clock.now();
         let end = now.plus(1).sort_key();
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Excluded(&end[..]));
-        store::write(&*self.store, |txn| {
+        self.transact(|mut txn| {
             let due = txn.scan(Table::SecretDeletionsDue, range, step)?;
             let Some((last, _)) = due.last().cloned() else { return Ok(None) };
             let mut did = 0;
@@ -159,9 +159,9 @@ impl Engine {
                 match seen.map(Timestamp::from_millis) {
                     Some(seen) if seen <= now => {
                         if seen.plus(observation) <= now {
-                            let secret = load(txn, index.get(8..).unwrap_or_default())?;
-                            purge(txn, &secret)?;
-                            self.record_end(txn, &secret)?;
+                            let secret = load(&mut txn, index.get(8..).unwrap_or_default())?;
+                            purge(&mut txn, &secret)?;
+                            self.record_end(&mut txn, &secret)?;
                             did += 1;
                         }
                     }
@@ -177,12 +177,11 @@ impl Engine {
     }
 
     /// Records that the engine itself ended a secret, in the transaction that did.
-    fn record_end(&self, txn: &mut dyn Txn, secret: &Secret) -> Result<()> {
+    fn record_end(&self, txn: &mut View<'_>, secret: &Secret) -> Result<()> {
         let mut trail = Trail::default();
         trail.resource(secret.row.arn.clone());
         let caller = Caller::service();
         let now = self.clock.now();
-        let record = self.record(&caller, now, "DeleteSecret", false, "ok", trail)?;
-        audit::append(txn, &self.keys, record)
+        txn.record(self.draft(&caller, now, ("DeleteSecret", false), "ok", &trail)?)
     }
 }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::engine::Call;
 use crate::error::Result;
 use crate::rows as store_rows;
-use crate::store::{Record, Table};
+use crate::store::{Record, Table, Txn as _};
 use crate::types::{
     ListSecretVersionIdsRequest, ListSecretVersionIdsResponse, ListSecretsRequest,
     ListSecretsResponse, SecretListEntry, SecretVersionsListEntry, SortOrder,
@@ -117,7 +117,7 @@ fn list_versions(
     let secret = find(call, &request.secret_id)?;
     let list: &[&[u8]] = &[b"ListSecretVersionIds", &secret.key];
     let after = position(call, list, request.next_token.as_deref())?;
-    let mut found: Vec<(Vec<u8>, SecretVersionsListEntry)> = versions(call.txn, &secret)?
+    let mut found: Vec<(Vec<u8>, SecretVersionsListEntry)> = versions(&mut call.txn, &secret)?
         .into_iter()
         .map(|(id, version)| {
             let entry = SecretVersionsListEntry {

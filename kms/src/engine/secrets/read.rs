@@ -41,8 +41,8 @@ fn get_secret_value(
     let mut secret = find_live(call, &request.secret_id)?;
     let id = choose(&secret, request.version_id.as_deref(), request.version_stage.as_deref())?;
     let key = version_key(&secret.key, &id);
-    let mut version: VersionRow =
-        store_rows::get(call.txn, &key)?.ok_or_else(|| not_found("there is no such version"))?;
+    let mut version: VersionRow = store_rows::get(&mut call.txn, &key)?
+        .ok_or_else(|| not_found("there is no such version"))?;
     let (kind, mut plain) = read_value(call, &secret, &id)?;
     call.trail.bytes_out = Some(plain.len() as u64);
     let plain = std::mem::take(&mut *plain);
@@ -60,11 +60,11 @@ fn get_secret_value(
     let today = day(call.now);
     if version.accessed != Some(today) {
         version.accessed = Some(today);
-        store_rows::put(call.txn, &key, &version)?;
+        store_rows::put(&mut call.txn, &key, &version)?;
     }
     if secret.row.accessed != Some(today) {
         secret.row.accessed = Some(today);
-        save(call.txn, &secret)?;
+        save(&mut call.txn, &secret)?;
     }
     Ok(GetSecretValueResponse {
         version_stages: secret.row.stages.of(&id),

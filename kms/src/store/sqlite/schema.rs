@@ -61,7 +61,7 @@ pub(super) fn check(connection: &mut SqliteConnection) -> Result<(), StoreError>
         return Err(StoreError::Newer { found, known: newest() });
     }
     let result: String =
-        diesel::select(diesel::dsl::sql::<Text>("quick_check FROM pragma_quick_check"))
+        diesel::select(diesel::dsl::sql::<Text>("quick_check FROM pragma_quick_check('records')"))
             .get_result(connection)
             .map_err(fault)?;
     if result == "ok" { Ok(()) } else { Err(StoreError::Corrupt(result)) }

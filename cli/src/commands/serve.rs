@@ -1,0 +1,173 @@
+//! `keyfold serve`.
+
+mod config;
+mod telemetry;
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keyfold::{Error, ErrorCode};
+use keyfold_kms::OpenError;
+use keyfold_kms::server::{Control, ServeError, Server};
+use serde_json::json;
+
+use config::{LogFormat, Settings};
+
+use crate::fault::Result;
+use crate::home::Ask;
+use crate::session::Session;
+
+/// Serve the KMS over HTTP, for any AWS SDK
+///
+/// Every option has an environment variable, and most have a place in the configuration file;
+/// the command line goes before the environment, and the environment before the file.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Configuration file in TOML
+    #[arg(long, value_name = "FILE", env = "KEYFOLD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Check configuration, TLS files, store and root key, say what was found, and serve nothing
+    #[arg(long)]
+    check: bool,
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8470]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "KEYFOLD_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Serve plain HTTP beyond this machine too, such as behind a proxy that speaks TLS
+    #[arg(long, env = "KEYFOLD_ALLOW_PLAIN_HTTP")]
+    allow_plain_http: bool,
+    /// Certificate chain in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", env = "KEYFOLD_TLS_CERTIFICATE")]
+    tls_certificate: Option<PathBuf>,
+    /// Private key in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", env = "KEYFOLD_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Certificates in PEM of the authorities that vouch for clients
+    #[arg(long, value_name = "FILE", env = "KEYFOLD_TLS_CLIENT_CA")]
+    tls_client_ca: Option<PathBuf>,
+    /// Origin of web pages that may call, such as https://app.example.com; may stand several times
+    #[arg(long, value_name = "ORIGIN", env = "KEYFOLD_ORIGINS", value_delimiter = ',')]
+    origin: Vec<String>,
+    /// Longest request body in bytes
+    #[arg(long, value_name = "BYTES", env = "KEYFOLD_MAX_BODY_BYTES")]
+    max_body_bytes: Option<usize>,
+    /// Requests served at one time
+    #[arg(long, value_name = "COUNT", env = "KEYFOLD_MAX_REQUESTS")]
+    max_requests: Option<usize>,
+    /// Connections at one time
+    #[arg(long, value_name = "COUNT", env = "KEYFOLD_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+    /// How long one request may take
+    #[arg(long, value_name = "SECONDS", env = "KEYFOLD_REQUEST_SECONDS")]
+    request_seconds: Option<u64>,
+    /// How long requests in flight may take after the signal to end
+    #[arg(long, value_name = "SECONDS", env = "KEYFOLD_SHUTDOWN_SECONDS")]
+    shutdown_seconds: Option<u64>,
+    /// Address of its own for /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS:PORT", env = "KEYFOLD_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
+    /// What to log on standard error: error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "LEVEL", env = "KEYFOLD_LOG")]
+    log_level: Option<String>,
+    /// How to log [default: text]
+    #[arg(long, value_name = "FORMAT", env = "KEYFOLD_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Where to send OpenTelemetry traces, by OTLP over HTTP, such as
+    /// https://collector:4318/v1/traces
+    #[arg(long, value_name = "URL", env = "KEYFOLD_TRACES_ENDPOINT")]
+    traces_endpoint: Option<String>,
+}
+
+pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    let settings = Settings::load(args, &session.home)?;
+    if args.check {
+        return check(session, &settings);
+    }
+    let _telemetry = telemetry::start(&settings)?;
+    let (home, first) = (settings.home.clone(), AtomicBool::new(true));
+    let open = move || {
+        // Somebody may be there at the start, and nobody later.
+        let attended = first.swap(false, Ordering::Relaxed) && io::stdin().is_terminal();
+        home.engine(if attended { Ask::Once } else { Ask::Never })
+    };
+    let server = Server::bind(settings.server, open)
+        .map_err(|error| explain(error, |error| settings.home.explain(error)))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(ErrorCode::Io, format!("no threads can be made: {error}")))?;
+    let (url, control) = (server.url(), server.control());
+    runtime.block_on(async {
+        tokio::spawn(obey_signals(control));
+        // The address is bound: from here on connections are accepted.
+        session.console.answer(&json!({ "listening": url }), format!("listening on {url}"))?;
+        server.run().await.map_err(|error| explain(error, Error::from))
+    })
+}
+
+/// Says what a server would find.
+fn check(session: &Session, settings: &Settings) -> Result<()> {
+    telemetry::check(settings)?;
+    Server::check(&settings.server).map_err(|error| explain(error, Error::from))?;
+    let engine = settings.home.engine(Ask::Never).map_err(|error| settings.home.explain(error))?;
+    let slot = engine.opened_by().map_or("none", |slot| slot.label.as_str());
+    let server = &settings.server;
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", server.listen);
+    let answer = json!({
+        "listen": url,
+        "metrics": server.metrics.listen.map(|address| format!("http://{address}/metrics")),
+        "client_certificates": server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        "origins": server.cors.origins,
+        "store_id": engine.store_id().to_string(),
+        "account": engine.realm().account,
+        "region": engine.realm().region,
+        "root_slot": slot,
+    });
+    let text = format!(
+        "the configuration is valid\nwould listen on {url}\nstore {} of account {} in {}\n\
+         the root key is opened by slot {slot}",
+        engine.store_id(),
+        engine.realm().account,
+        engine.realm().region,
+    );
+    session.console.answer(&answer, text)
+}
+
+/// SIGTERM and SIGINT end the server, SIGHUP makes it read its TLS files again.
+#[cfg(unix)]
+async fn obey_signals(control: Control) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    );
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        tracing::error!(target: "keyfold::server", "signals cannot be caught");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => control.shut_down(),
+            _ = interrupt.recv() => control.shut_down(),
+            _ = hangup.recv() => control.reload(),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn obey_signals(control: Control) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        control.shut_down();
+    }
+}
+
+fn explain(error: ServeError, open: impl FnOnce(OpenError) -> Error) -> Error {
+    match error {
+        ServeError::Open(error) => open(error),
+        ServeError::Config(_) => Error::new(ErrorCode::InvalidArgument, error.to_string()),
+        _ => Error::new(ErrorCode::Io, error.to_string()),
+    }
+}

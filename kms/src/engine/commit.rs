@@ -1,0 +1,349 @@
+//! How operations become durable: one transaction at a time, each with the records of all
+//! operations that wait.
+
+use std::time::Duration;
+
+use parking_lot::MutexGuard;
+
+use super::authorize::Caller;
+use super::queue::{Begun, Outcome, Pending, Stale, Taken};
+use super::view::{Basis, Log, View};
+use super::{Call, Engine, Generation, Operation, make_id};
+use crate::audit::{self, Change, Draft, Head, Trail};
+use crate::clock::Timestamp;
+use crate::error::{KmsError, KmsErrorCode, Result};
+use crate::hierarchy::damaged;
+use crate::store::{self, StoreError};
+
+/// How often an operation that only reads is evaluated without the lock.
+const TRIES: usize = 2;
+
+/// Why a transaction did not commit.
+enum Failure<E> {
+    /// What was to be done in it failed.
+    Work(E),
+    /// The store or the audit chain failed.
+    Commit(KmsError),
+}
+
+impl<E> From<StoreError> for Failure<E> {
+    fn from(error: StoreError) -> Self {
+        Failure::Commit(error.into())
+    }
+}
+
+/// An operation while it is evaluated.
+struct Evaluation<'a> {
+    caller: &'a Caller,
+    now: Timestamp,
+    trail: Trail,
+    basis: Basis,
+}
+
+/// Why a change was not made.
+enum Refusal {
+    Stale,
+    Kms(KmsError),
+}
+
+impl From<KmsError> for Refusal {
+    fn from(error: KmsError) -> Self {
+        Refusal::Kms(error)
+    }
+}
+
+impl Engine {
+    /// Performs an operation. Its audit record is durable before this returns, whatever the
+    /// outcome; that of a change commits together with the change. It blocks.
+    ///
+    /// ```
+    /// # use keyfold_kms::types::{CreateKeyRequest, EncryptRequest};
+    /// # use keyfold_kms::Engine;
+    /// # let engine = Engine::in_memory()?;
+    /// # let owner = engine.owner();
+    /// # let key = engine.call(&owner, &CreateKeyRequest::default())?.key_metadata;
+    /// let request = EncryptRequest { key_id: key.key_id, ..EncryptRequest::default() };
+    /// let refused = engine.call(&owner, &request).err().expect("there is no plaintext");
+    /// assert_eq!(refused.code(), keyfold_kms::KmsErrorCode::Validation);
+    /// // Failures are recorded too.
+    /// assert_eq!(engine.audit_records(0, 10)?[1].result, "ValidationException");
+    /// # Ok::<(), keyfold_kms::KmsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// In this order: `ValidationException` for a wrong shape, errors of resolving the key,
+    /// `AccessDeniedException`, errors of the key's state, of its usage, of the operation itself,
+    /// `DryRunOperationException`. `DependencyTimeoutException` where the caller's credentials
+    /// changed meanwhile: authenticate again.
+    pub fn call<O: Operation>(&self, caller: &Caller, request: &O) -> Result<O::Response> {
+        self.perform(caller, request).unwrap_or_else(|Stale| {
+            let why = "the caller's credentials changed meanwhile";
+            Err(KmsError::new(KmsErrorCode::DependencyTimeout, why))
+        })
+    }
+
+    /// As [`Engine::call`], for a host that authenticates by rows of the store: [`Stale`] says
+    /// that one of those changed since, and that nothing was done.
+    ///
+    /// # Errors
+    /// [`Stale`] outside, those of [`Engine::call`] inside.
+    pub fn perform<O: Operation>(
+        &self,
+        caller: &Caller,
+        request: &O,
+    ) -> std::result::Result<Result<O::Response>, Stale> {
+        if O::READ_ONLY {
+            for _ in 0..TRIES {
+                let Begun::Queued(pending) = self.begin(caller, request) else { break };
+                if let Ok(answer) = self.finish(pending) {
+                    return Ok(answer);
+                }
+                if !self.stands(caller) {
+                    return Err(Stale);
+                }
+            }
+        }
+        // Under the lock nothing changes while it is evaluated.
+        self.change(caller, request)
+    }
+
+    /// Evaluates an operation here and now, as far as it changes nothing, on rows in memory where
+    /// they are there; the answer comes when a commit has made its audit record durable.
+    ///
+    /// [`Stale`] says that what it was evaluated on changed meanwhile: authenticate again and
+    /// begin again, and after a second time use [`Engine::perform`], which does not depend on
+    /// luck.
+    pub fn begin<O: Operation>(&self, caller: &Caller, request: &O) -> Begun<O::Response> {
+        if !O::READ_ONLY {
+            return Begun::NeedsWrite;
+        }
+        let now = self.clock.now();
+        let mut evaluation =
+            Evaluation { caller, now, trail: Trail::default(), basis: self.basis_of(caller) };
+        let answer = self.evaluate(&mut evaluation, request);
+        let Evaluation { trail, basis, .. } = evaluation;
+        if basis.wants_write {
+            return Begun::NeedsWrite;
+        }
+        let Some(result) = recorded(&answer) else { return Begun::Queued(Pending::ready(answer)) };
+        Begun::Queued(match self.draft(caller, now, (O::NAME, O::READ_ONLY), result, &trail) {
+            Ok(record) => self.queue.push(record, basis.since, basis.scopes, answer),
+            Err(error) => Pending::ready(Err(error)),
+        })
+    }
+
+    /// What everything that a caller does rests on.
+    fn basis_of(&self, caller: &Caller) -> Basis {
+        let mut basis = Basis::since(self.known.generation());
+        for (scope, since) in caller.footing() {
+            basis.add(*scope, *since);
+        }
+        basis
+    }
+
+    /// Evaluates on what is in memory, and once more on a snapshot where something is not.
+    fn evaluate<O: Operation>(&self, on: &mut Evaluation<'_>, request: &O) -> Result<O::Response> {
+        request.validate()?;
+        let prepared = request.prepare(&*self.rng)?;
+        let (caller, now) = (on.caller, on.now);
+        let mut call = Call {
+            engine: self,
+            caller,
+            now,
+            txn: View::memory(self, &mut on.basis),
+            trail: &mut on.trail,
+            prepared,
+            via: None,
+        };
+        let answer = request.run(&mut call);
+        let unused = call.prepared.take();
+        if !on.basis.missed || on.basis.wants_write {
+            return answer;
+        }
+        on.basis = self.basis_of(caller);
+        on.trail = Trail::default();
+        let prepared = match unused {
+            None => request.prepare(&*self.rng)?,
+            unused => unused,
+        };
+        let Evaluation { trail, basis, .. } = on;
+        store::read(&*self.store, |txn| {
+            let txn = View::snapshot(self, txn, basis);
+            request.run(&mut Call { engine: self, caller, now, txn, trail, prepared, via: None })
+        })
+    }
+
+    /// Commits what waits: blocks until there is something, but not longer than `patience`, and
+    /// answers how many waiters it told how it ended. A host that uses [`Engine::begin`] calls
+    /// it in a loop, on one thread of its own.
+    pub fn commit_queued(&self, patience: Duration) -> usize {
+        self.queue.wait(patience);
+        let turn = self.commits.lock();
+        let count = self.commit_waiting();
+        MutexGuard::unlock_fair(turn);
+        count
+    }
+
+    /// The newest generation of the store that this process knows of.
+    pub fn generation(&self) -> Generation {
+        self.known.generation()
+    }
+
+    /// Waits for an answer: whoever of the waiting threads has the lock commits for all.
+    fn finish<R>(&self, mut pending: Pending<R>) -> std::result::Result<Result<R>, Stale> {
+        loop {
+            if let Some(outcome) = pending.outcome() {
+                return pending.take(outcome);
+            }
+            let turn = self.commits.lock();
+            if pending.outcome().is_none() {
+                self.commit_waiting();
+            }
+            MutexGuard::unlock_fair(turn);
+        }
+    }
+
+    fn change<O: Operation>(
+        &self,
+        caller: &Caller,
+        request: &O,
+    ) -> std::result::Result<Result<O::Response>, Stale> {
+        let (now, mut trail) = (self.clock.now(), Trail::default());
+        let answer = match self.attempt(caller, request, now, &mut trail) {
+            Ok(response) => return Ok(Ok(response)),
+            Err(Refusal::Stale) => return Err(Stale),
+            Err(Refusal::Kms(error)) => Err(error),
+        };
+        if let Some(result) = recorded(&answer) {
+            let recorded = self
+                .draft(caller, now, (O::NAME, O::READ_ONLY), result, &trail)
+                .and_then(|record| self.transact(|mut txn| txn.record(record)));
+            if let Err(error) = recorded {
+                return Ok(Err(error));
+            }
+        }
+        Ok(answer)
+    }
+
+    fn attempt<O: Operation>(
+        &self,
+        caller: &Caller,
+        request: &O,
+        now: Timestamp,
+        trail: &mut Trail,
+    ) -> std::result::Result<O::Response, Refusal> {
+        request.validate()?;
+        let prepared = request.prepare(&*self.rng)?;
+        self.transact(|mut view| {
+            if !self.stands(caller) {
+                return Err(Refusal::Stale);
+            }
+            let txn = view.reborrow();
+            let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
+            let response = request.run(&mut call)?;
+            let about = (O::NAME, O::READ_ONLY);
+            let record = self.draft(caller, now, about, "ok", call.trail)?;
+            call.txn.record(record)?;
+            Ok(response)
+        })
+    }
+
+    /// Whether what a caller was authenticated by is as it was.
+    fn stands(&self, caller: &Caller) -> bool {
+        caller.footing().iter().all(|(scope, since)| self.known.holds(*scope, *since))
+    }
+
+    /// The bytes of an audit record.
+    pub(crate) fn draft(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        about: (&str, bool),
+        result: &str,
+        trail: &Trail,
+    ) -> Result<Vec<u8>> {
+        Draft::new(caller, now, make_id(&*self.rng)?, about, result, trail).to_json()
+    }
+
+    /// Runs `work` in a transaction that writes; it commits exactly where that is `Ok`, together
+    /// with the records that wait.
+    pub(crate) fn transact<T, E: From<KmsError>>(
+        &self,
+        work: impl FnOnce(View<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let turn = self.commits.lock();
+        let done = self.commit(self.queue.take(), work);
+        MutexGuard::unlock_fair(turn);
+        done.map(|(value, _)| value)
+    }
+
+    /// Commits one run of waiting records; answers how many waiters were told.
+    fn commit_waiting(&self) -> usize {
+        let taken = self.queue.take();
+        let count = taken.records.len();
+        if count == 0 {
+            return 0;
+        }
+        // Its waiters are told what came of it.
+        let _ = self.commit(taken, |_| Ok::<_, KmsError>(()));
+        count
+    }
+
+    /// One transaction: the records that wait and still hold, then `work` and its records. The
+    /// caller holds the lock of commits.
+    fn commit<T, E: From<KmsError>>(
+        &self,
+        taken: Taken<'_>,
+        work: impl FnOnce(View<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<(T, usize), E> {
+        let mut log = Log::default();
+        let committed = store::write(&*self.store, |txn| {
+            let head = Head::read(txn, &self.keys)
+                .and_then(|head| head.ok_or_else(|| damaged("the head of the audit chain")));
+            let head = head.map_err(Failure::Commit)?;
+            self.known.meet(head.change);
+            let hold = self.known.which_hold(&taken.records);
+            let done = work(View::write(self, txn, &mut log)).map_err(Failure::Work)?;
+            let change = self.next_change(head.change, &log).map_err(Failure::Commit)?;
+            let waiting = taken.records.iter().zip(&hold).filter(|(_, holds)| **holds);
+            let waiting = waiting.map(|(waiting, _)| &waiting.record);
+            let records = waiting.chain(&log.records).map(Vec::as_slice);
+            audit::append(txn, &self.keys, head, records, change).map_err(Failure::Commit)?;
+            Ok((done, hold, change))
+        });
+        match committed {
+            Ok((done, hold, change)) => {
+                if let Some(change) = change {
+                    self.known.changed(change, &log.touched);
+                }
+                let outcome = |i: usize| if hold[i] { Outcome::Durable } else { Outcome::Stale };
+                Ok((done, taken.settle(outcome)))
+            }
+            // What waits goes back to the queue.
+            Err(Failure::Work(error)) => Err(error),
+            Err(Failure::Commit(error)) => {
+                taken.settle(|_| Outcome::Failed(error.clone()));
+                Err(error.into())
+            }
+        }
+    }
+
+    fn next_change(&self, last: Change, log: &Log) -> Result<Option<Change>> {
+        if log.touched.is_empty() {
+            return Ok(None);
+        }
+        let mut mark = [0; 16];
+        self.rng.fill(&mut mark)?;
+        Ok(Some(Change { number: last.number + 1, mark }))
+    }
+}
+
+/// What an audit record says of an answer; nothing where the store did not answer in time: it
+/// would only be waited for again.
+fn recorded<R>(answer: &Result<R>) -> Option<&'static str> {
+    match answer {
+        Ok(_) => Some("ok"),
+        Err(error) if error.code() == KmsErrorCode::DependencyTimeout => None,
+        Err(error) => Some(error.code().as_str()),
+    }
+}
