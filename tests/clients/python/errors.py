@@ -271,7 +271,7 @@ def _on_secrets(_):
     yield "CreateSecret", "InvalidRequestException", {**value, "Name": "world/deleted"}
     replicas = [{"Region": "eu-west-1"}]
     elsewhere = {**value, "Name": "world/new", "AddReplicaRegions": replicas}
-    yield "CreateSecret", "InvalidRequestException", elsewhere
+    yield "CreateSecret", "UnsupportedOperationException", elsewhere
     yield "CreateSecret", "InvalidParameterException", {**value, "Name": "no blanks"}
     yield "CreateSecret", "InvalidParameterException", {"Name": "n", "SecretString": "s" * 65537}
     both = {"SecretString": "s", "SecretBinary": b"s"}

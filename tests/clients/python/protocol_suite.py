@@ -24,7 +24,7 @@ from botocore.credentials import Credentials
 
 from malformed import make
 from operations import OFFERED
-from support import COMMON_ERRORS, REGION, client
+from support import COMMON_ERRORS, REGION, client, names_of_errors
 from world import NOBODY, OTHER_TOKEN, TOKEN
 
 ENDPOINT = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL_KMS"])
@@ -156,7 +156,7 @@ def portrait():
     for secret in listed.build_full_result()["SecretList"]:
         named = {"SecretId": secret["ARN"]}
         note(secrets.describe_secret(**named))
-        pages(secrets, "list_secret_version_ids", IncludeDeprecated=True, **named)
+        note(secrets.list_secret_version_ids(IncludeDeprecated=True, **named))
         if "DeletedDate" not in secret:
             note(secrets.get_secret_value(**named))
     return hashlib.sha256("\n".join(seen).encode()).hexdigest(), len(seen)
@@ -191,10 +191,6 @@ class Attack:
         raise AssertionError("unreachable")
 
 
-def names_of_errors(service_model):
-    return {shape.name for shape in service_model.error_shapes} | COMMON_ERRORS
-
-
 def attack(wholes):
     begun = time.monotonic()
     session = botocore.session.get_session()
@@ -204,7 +200,7 @@ def attack(wholes):
     problems, attacker = [], Attack()
     for service in OFFERED:
         model = session.get_service_model(service)
-        known = names_of_errors(model)
+        known = names_of_errors(model) | COMMON_ERRORS
         for case in make(model, wholes[service]):
             kinds[case.kind] += 1
             status, headers, body = attacker.send(case)
