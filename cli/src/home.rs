@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 
 use keyfold::{Error, SecretBytes};
 use keyfold::{Rng, SystemRng};
-use keyfold_kms::{EmbeddedKms, Engine, KmsError, KmsErrorCode};
 use keyfold_kms::root::{
     EngineOptions, EnvironmentSealer, FileSealer, OpenError, PassphraseSealer, RootKey, RootSealer,
     SealedRoot, SlotError,
 };
 use keyfold_kms::store::{SqliteStore, StoreError};
+use keyfold_kms::{EmbeddedKms, Engine, KmsError, KmsErrorCode};
 
 use crate::fault::{self, Result};
 use crate::input::Input;

@@ -21,6 +21,7 @@ mod tick;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use keyfold::crypto::rng::Rng;
 use parking_lot::Mutex;
@@ -71,6 +72,7 @@ pub struct Engine {
     queue: queue::Queue,
     /// Whoever has it commits.
     commits: Mutex<()>,
+    failed_commits: AtomicU64,
 }
 
 /// An operation: a request that names its answer. Implemented by every request of
@@ -191,6 +193,7 @@ impl Engine {
             queue: queue::Queue::default(),
             default_policy,
             commits: Mutex::new(()),
+            failed_commits: AtomicU64::new(0),
         }
     }
 

@@ -256,8 +256,7 @@ impl Server {
             tokio::spawn(serve(listener, None, connections, app.clone(), metrics_handle.clone()))
         });
         let routes = http::router(&app);
-        let connections =
-            Connections::new(routes, app.config.limits.connections, tls.is_some());
+        let connections = Connections::new(routes, app.config.limits.connections, tls.is_some());
         let served = serve(listener, tls, connections, app.clone(), handle).await;
         app.host.stop();
         // Connections are over: what they queued is committed now.
@@ -355,8 +354,7 @@ fn may_heal(error: &OpenError) -> bool {
     use crate::store::StoreError;
     matches!(
         error,
-        OpenError::NoSlotOpens { .. }
-            | OpenError::Store(StoreError::Locked | StoreError::Other(_))
+        OpenError::NoSlotOpens { .. } | OpenError::Store(StoreError::Locked | StoreError::Other(_))
     )
 }
 

@@ -1,6 +1,7 @@
 //! How operations become durable: one transaction at a time, each with the records of all
 //! operations that wait.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
@@ -184,6 +185,12 @@ impl Engine {
         count
     }
 
+    /// How many commits of this process failed: nothing of them was answered or kept. A host
+    /// watches it, as none of what it serves goes on without commits.
+    pub fn failed_commits(&self) -> u64 {
+        self.failed_commits.load(Ordering::Relaxed)
+    }
+
     /// The newest generation of the store that this process knows of.
     pub fn generation(&self) -> Generation {
         self.known.generation()
@@ -322,6 +329,7 @@ impl Engine {
             // What waits goes back to the queue.
             Err(Failure::Work(error)) => Err(error),
             Err(Failure::Commit(error)) => {
+                self.failed_commits.fetch_add(1, Ordering::Relaxed);
                 taken.settle(|_| Outcome::Failed(error.clone()));
                 Err(error.into())
             }

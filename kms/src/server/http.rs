@@ -185,8 +185,7 @@ async fn operate(State(app): State<Arc<App>>, request: Request) -> Response<Body
         }
         Err(mut refusal) => {
             // The one fault of its own that each service names in its own way.
-            if service == Some(Service::Secrets)
-                && refusal.name == KmsErrorCode::Internal.as_str()
+            if service == Some(Service::Secrets) && refusal.name == KmsErrorCode::Internal.as_str()
             {
                 refusal.name = KmsErrorCode::InternalService.as_str();
             }

@@ -142,8 +142,7 @@ fn ready<R>(mut pending: Pending<R>) -> Result<Result<R, KmsError>, Stale> {
 }
 
 fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
-    std::pin::Pin::new(future)
-        .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    std::pin::Pin::new(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
 
 #[test]
