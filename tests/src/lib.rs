@@ -10,6 +10,7 @@ pub mod http;
 pub mod kms;
 #[cfg(unix)]
 pub mod load;
+pub mod postgres;
 pub mod python;
 #[cfg(unix)]
 pub mod server;
