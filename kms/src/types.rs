@@ -218,6 +218,12 @@ pub(crate) mod context {
     }
 }
 
+/// Reads a text that must be there, though it may be empty: `null` is no text.
+pub(crate) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    text.ok_or_else(|| serde::de::Error::custom("it must not be null"))
+}
+
 /// Defines an enumeration of the wire: its variants and their names there.
 macro_rules! wire_enum {
     (

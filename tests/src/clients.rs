@@ -5,6 +5,10 @@ use std::process::Command;
 
 use crate::server::{self, Home, Server};
 
+/// What the scripts encrypt, sign, keep or bind, and no log may hold: plain, and as base64 has it.
+const SECRET: [&str; 7] =
+    ["correct horse", "pässwörd", "Y29ycmVjdCBob3JzZ", "attack at", "YXR0YWNr", "Zoë", "鍵"];
+
 /// The command to test and the Python of the clients, where `cargo xtask test` has made them.
 pub fn tools(skipped: &str) -> Option<(PathBuf, PathBuf)> {
     Some((server::command(skipped)?, server::given("KEYFOLD_CLIENTS_PYTHON", skipped)?))
@@ -31,7 +35,13 @@ pub fn run(command: &mut Command, home: &Home, server: &Server) {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .status()
         .expect("it starts");
-    assert!(status.success(), "{command:?}: {status}");
+    if status.success() {
+        return;
+    }
+    for line in home.log().lines().filter(|line| !line.contains("keyfold::request")) {
+        println!("{line}");
+    }
+    panic!("{command:?}: {status}");
 }
 
 /// Runs one script of Python against a server of its own, which must end well too.
@@ -44,5 +54,12 @@ pub fn suite(skipped: &str, name: &str) {
     let server = home.serve();
     run(Command::new(python).arg(script(name)), &home, &server);
     server.stop();
-    println!("audit chain: {} records", home.audit());
+    let log = home.log();
+    let told = SECRET.iter().find(|secret| log.contains(**secret));
+    assert_eq!(told, None, "the server's log tells it");
+    println!(
+        "audit chain: {} records; {} lines in the log, no secret in them",
+        home.audit(),
+        log.lines().count()
+    );
 }

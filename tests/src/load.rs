@@ -51,21 +51,24 @@ impl Acknowledged {
     }
 }
 
-/// Changes the store at random until the connection breaks; answers what was acknowledged.
+/// Changes the store at random until there is no answer, or a fault of the server; answers what
+/// was acknowledged, and that end.
 ///
 /// # Panics
 /// Where the server refuses something: all of it is allowed.
-pub fn work(client: &mut Client, name: &str, seed: u64) -> Acknowledged {
+pub fn work(client: &mut Client, name: &str, seed: u64) -> (Acknowledged, CallError) {
     let mut done = Acknowledged::default();
     let mut random = fastrand::Rng::with_seed(seed);
-    for turn in 0u64.. {
+    let mut turn = 0;
+    loop {
         match step(client, name, turn, &mut random, &mut done) {
-            Ok(()) => {}
-            Err(CallError::Broken(_)) => break,
-            Err(refused) => panic!("client {name}, turn {turn}: {refused}"),
+            Ok(()) => turn += 1,
+            Err(CallError::Refused { status: 0..500, name: error, message }) => {
+                panic!("client {name}, turn {turn}: {error}: {message}")
+            }
+            Err(end) => return (done, end),
         }
     }
-    done
 }
 
 fn step(

@@ -2,6 +2,7 @@
 //! this machine, ended by its process id.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -136,10 +137,12 @@ impl Home {
     /// # Panics
     /// Where it does not start.
     pub fn serve_with(&self, options: &[&str]) -> Server {
+        let log = File::options().create(true).append(true).open(self.log_file());
         let mut child = self
             .command(["serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .stdout(Stdio::piped())
+            .stderr(log.expect("a file"))
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
@@ -147,12 +150,24 @@ impl Home {
         output.read_line(&mut line).expect("a line");
         let Some(endpoint) = line.trim().strip_prefix("listening on ") else {
             let _ = child.kill();
-            panic!("the server said {line:?} and ended with {:?}", child.wait());
+            panic!("the server said {line:?}, {:?}; its log: {}", child.wait(), self.log());
         };
         let address = endpoint.strip_prefix("http://").expect("plain HTTP").to_owned();
         // Nothing more is expected; a full pipe must not stop the server.
         std::thread::spawn(move || output.lines().map_while(Result::ok).for_each(drop));
         Server { child: Some(child), address }
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// What the servers of this home have logged.
+    ///
+    /// # Panics
+    /// Where none has run yet.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).expect("a log")
     }
 
     /// The variables by which an AWS SDK finds the server and the credentials.

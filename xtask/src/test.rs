@@ -62,8 +62,8 @@ enum Step {
 const CONFORMANCE: &str = "keyfold-conformance";
 
 /// Tests of the conformance crate that are steps of their own.
-const SEPARATE: [&str; 7] =
-    ["cobblestone", "fuzz_replay", "crash", "clients", "protocol", "server_crash", "moto"];
+const SEPARATE: [&str; 8] =
+    ["cobblestone", "fuzz_replay", "crash", "clients", "protocol", "server_crash", "two_servers", "moto"];
 
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<()> {
     let chosen = |step: &&Step| args.only.is_empty() || args.only.contains(step);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::required;
 use crate::clock::Timestamp;
 
 /// Gives a key a name.
@@ -97,7 +98,8 @@ pub struct ListAliasesResponse {
 pub struct Tag {
     /// 1 to 128 characters, not starting with `aws:`.
     pub tag_key: String,
-    /// At most 256 characters.
+    /// At most 256 characters; it may be empty, but must be there.
+    #[serde(deserialize_with = "required")]
     pub tag_value: String,
 }
 
