@@ -65,7 +65,7 @@ class Errors(Case):
         self.assertEqual(len(texts), 1, "the answer tells a key that exists from one that does not")
         for service, names in OFFERED.items():
             of = client(service, stranger=True)
-            first = {}
+            first = {"GenerateRandom": {"NumberOfBytes": 1}}
             for case_service, name, error, request in cases(world):
                 if case_service == service and error not in COMMON_ERRORS:
                     first.setdefault(name, request)
