@@ -188,7 +188,8 @@ fn in_turns(
             let body = subject.body(operation)?;
             let request = subject.endpoint.request(operation, body.as_bytes())?;
             let before = subject.server.cpu()?;
-            let mut sample = load::run(&subject.server.address, &[request], connections, effort.sample)?;
+            let mut sample =
+                load::run(&subject.server.address, &[request], connections, effort.sample)?;
             sample.server_cpu = subject.server.cpu()?.saturating_sub(before);
             // The first round warms up.
             if round > 0 {
@@ -277,8 +278,5 @@ fn many_keys(args: &Args, folder: &Path, effort: &Effort) -> Result<Vec<Row>> {
     // Exact below 2^53 bytes.
     #[allow(clippy::cast_precision_loss)]
     let mebibytes = resident as f64 / f64::from(1 << 20);
-    Ok(vec![
-        row("throughput", sample.per_second(), "/s"),
-        row("resident memory", mebibytes, "MiB"),
-    ])
+    Ok(vec![row("throughput", sample.per_second(), "/s"), row("resident memory", mebibytes, "MiB")])
 }
