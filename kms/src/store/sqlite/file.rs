@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
+use parking_lot::Mutex;
 
 use super::faults::fault;
 use super::{SqliteStore, connect, fault_io, named, schema};
@@ -24,7 +24,8 @@ impl SqliteStore {
         }
         let mut connection = connect(&path, "ro")?;
         schema::check(&mut connection)?;
-        Ok(SqliteStore(Mutex::new(connection)))
+        let reader = Mutex::new(connect(&path, "ro")?);
+        Ok(SqliteStore { writer: Mutex::new(connection), reader })
     }
 
     /// Closes a database and leaves one file, without companions, that can be read anywhere.
@@ -32,7 +33,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Locked`] where another process has it open; what the file system says.
     pub fn into_file(self) -> Result<(), StoreError> {
-        let mut connection = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        connection.batch_execute("PRAGMA journal_mode = DELETE").map_err(fault)
+        drop(self.reader);
+        self.writer.into_inner().batch_execute("PRAGMA journal_mode = DELETE").map_err(fault)
     }
 }
