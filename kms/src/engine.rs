@@ -1,5 +1,11 @@
-//! The engine: operations over one store, each of them one transaction with its audit record.
+//! The engine: operations over one store, none of them answered before its audit record is durable.
+//!
+//! What only reads is evaluated by its caller's thread, beside all others, on rows in memory; its
+//! record waits for the next commit, which writes all that wait in one transaction, after it has
+//! seen that nothing changed that they were evaluated on. What changes something has a
+//! transaction of its own, and takes along what waits.
 
+pub(crate) mod access_keys;
 mod aliases;
 mod authorize;
 mod cache;
@@ -9,7 +15,9 @@ mod grants;
 mod keys;
 mod known;
 mod material;
+mod narrowing;
 mod pages;
+pub(crate) mod permissions;
 mod policies;
 mod queue;
 mod resolve;
@@ -17,7 +25,10 @@ mod rotation;
 mod secrets;
 mod sign;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod tick;
+pub(crate) mod tokens;
 mod view;
 
 use std::sync::Arc;
@@ -40,13 +51,18 @@ use crate::store::{self, Store};
 pub use authorize::Caller;
 use authorize::KeyPolicy;
 pub use known::Generation;
+pub use narrowing::Narrowing;
 pub use queue::{Begun, Pending, Stale};
 pub use tick::Tick;
+#[cfg(feature = "server")]
+pub(crate) use view::CachedRow;
 pub(crate) use view::View;
 
 /// A KMS over one store, with its root key in memory.
 ///
-/// It is `Sync`: any number of threads may call it. Operations are serialised by the store.
+/// It is `Sync`: any number of threads may call it, and any number of processes may have one over
+/// the same store. It has no thread of its own: [`Engine::call`] commits on its caller's thread; a
+/// host that must not block uses [`Engine::begin`] and [`Engine::commit_queued`].
 ///
 /// ```
 /// use keyfold_kms::{Engine, types::GenerateRandomRequest};
@@ -99,6 +115,9 @@ pub trait Operation {
     const NAME: &'static str;
     /// Whether it changes nothing but the audit chain.
     const READ_ONLY: bool;
+    /// The service that it belongs to: `kms`, `secretsmanager`, or `keyfold` for what is not of
+    /// AWS.
+    const SERVICE: &'static str = "kms";
 
     /// Checks the shape and the limits of the request, before anything else.
     #[doc(hidden)]

@@ -466,12 +466,11 @@ impl Engine {
     /// and an audit record.
     fn finish_restore(&self) -> Result<()> {
         let now = self.clock.now();
-        store::write(&*self.store, |txn| {
-            let Some(backup) = transfer::finish_restore(txn, now)? else { return Ok(()) };
+        self.transact(|mut txn| {
+            let Some(backup) = transfer::finish_restore(&mut txn, now)? else { return Ok(()) };
             let mut trail = Trail::default();
             trail.resource(backup);
-            let record = self.record(&self.owner(), now, "Restore", false, "ok", trail)?;
-            audit::append(txn, &self.keys, record)
+            txn.record(self.draft(&self.owner(), now, ("Restore", false), "ok", &trail)?)
         })
     }
 

@@ -203,7 +203,7 @@ impl Server {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let authenticator = Authenticator::new(config.auth.clone())
-            .map_err(|error| ServeError::config(format!("auth: {error}")))?;
+            .map_err(|error| ServeError::config(error.to_string()))?;
         Ok((tls, authenticator))
     }
 
@@ -354,7 +354,10 @@ fn may_heal(error: &OpenError) -> bool {
     use crate::store::StoreError;
     matches!(
         error,
-        OpenError::NoSlotOpens { .. } | OpenError::Store(StoreError::Locked | StoreError::Other(_))
+        OpenError::NoSlotOpens { .. }
+            | OpenError::Store(
+                StoreError::Locked | StoreError::Unavailable(_) | StoreError::Other(_)
+            )
     )
 }
 

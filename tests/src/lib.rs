@@ -12,6 +12,8 @@ pub mod kms;
 pub mod load;
 pub mod postgres;
 pub mod python;
+#[cfg(feature = "postgres")]
+pub mod rpc;
 #[cfg(unix)]
 pub mod server;
 pub mod vectors;

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{Workspace, capture, find_program, run, succeeds};
 
+#[path = "../../tests/src/postgres/programs.rs"]
+mod programs;
+
 /// Installs Debian packages as root, or says how to get the thing.
 ///
 /// `missing` completes the sentence "… is missing"; `otherwise` tells others what to do.
@@ -28,6 +31,19 @@ pub(crate) fn apt(missing: &str, packages: &[&str], otherwise: &str) -> Result<(
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive"))
     .with_context(|| format!("{missing} is missing: {otherwise}"))
+}
+
+/// A PostgreSQL server, which the tests start for themselves.
+pub(crate) fn postgres() -> Result<()> {
+    let otherwise = "install the PostgreSQL server, 14 or later, with openssl, or name the folder \
+                     of its programs in KEYFOLD_POSTGRES_BIN";
+    if programs::programs().is_none() {
+        apt("PostgreSQL", &["postgresql", "openssl"], otherwise)?;
+    }
+    if programs::programs().is_none() {
+        bail!("PostgreSQL is missing: {otherwise}");
+    }
+    Ok(())
 }
 
 /// A C compiler with its headers: SQLite is compiled from source.

@@ -48,6 +48,8 @@ enum Step {
     Fuzz,
     /// `kill -9` at random moments; nothing acknowledged is lost.
     Crash,
+    /// The store in PostgreSQL: its contract, several processes, crashes of the server, moves.
+    Postgres,
     /// boto3, the AWS SDK for JavaScript, the AWS CLI and the AWS Encryption SDK over the server;
     /// its signatures under other libraries.
     Clients,
@@ -62,8 +64,17 @@ enum Step {
 const CONFORMANCE: &str = "keyfold-conformance";
 
 /// Tests of the conformance crate that are steps of their own.
-const SEPARATE: [&str; 8] =
-    ["cobblestone", "fuzz_replay", "crash", "clients", "protocol", "server_crash", "two_servers", "moto"];
+const SEPARATE: [&str; 9] = [
+    "cobblestone",
+    "fuzz_replay",
+    "crash",
+    "postgres",
+    "clients",
+    "protocol",
+    "server_crash",
+    "two_servers",
+    "moto",
+];
 
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<()> {
     let chosen = |step: &&Step| args.only.is_empty() || args.only.contains(step);
@@ -157,6 +168,16 @@ impl Step {
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),
             Step::Crash => run(separate(&mut cargo("test --package"), "crash")
                 .env("KEYFOLD_CRASHES", if long { "2000" } else { "200" })),
+            Step::Postgres => {
+                install::postgres()?;
+                let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+                let features = ["--features", "postgres"];
+                run(separate(cargo("test").args(features).arg("--package"), "postgres")
+                    .env("KEYFOLD_COMMAND", &keyfold)
+                    .env("KEYFOLD_POSTGRES_CRASHES", if long { "200" } else { "20" }))?;
+                run(separate(&mut cargo("test --package"), "two_servers")
+                    .env("KEYFOLD_COMMAND", keyfold))
+            }
             Step::Clients => {
                 install::openssl()?;
                 let node = install::node(workspace, "clients/node", "tests/clients/node")?;
@@ -166,9 +187,13 @@ impl Step {
             Step::Protocol => {
                 run(clients(workspace, separate(&mut cargo("test --package"), "protocol"))?)
             }
-            Step::ServerCrash => run(separate(&mut cargo("test --package"), "server_crash")
-                .env("KEYFOLD_COMMAND", workspace.build(&[], "keyfold-cli", "keyfold")?)
-                .env("KEYFOLD_SERVER_CRASHES", if long { "1000" } else { "100" })),
+            Step::ServerCrash => {
+                install::postgres()?;
+                run(separate(&mut cargo("test --package"), "server_crash")
+                    .env("KEYFOLD_COMMAND", workspace.build(&[], "keyfold-cli", "keyfold")?)
+                    .env("KEYFOLD_SERVER_CRASHES", if long { "1000" } else { "100" })
+                    .env("KEYFOLD_POSTGRES_CRASHES", if long { "200" } else { "20" }))
+            }
             Step::Moto => {
                 let list = "tests/clients/requirements-moto.txt";
                 let python = install::new_python(workspace, "moto", list)?;

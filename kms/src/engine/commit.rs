@@ -156,7 +156,7 @@ impl Engine {
             prepared,
             via: None,
         };
-        let answer = request.run(&mut call);
+        let answer = call.perform(request);
         let unused = call.prepared.take();
         if !on.basis.missed || on.basis.wants_write {
             return answer;
@@ -170,7 +170,8 @@ impl Engine {
         let Evaluation { trail, basis, .. } = on;
         store::read(&*self.store, |txn| {
             let txn = View::snapshot(self, txn, basis);
-            request.run(&mut Call { engine: self, caller, now, txn, trail, prepared, via: None })
+            let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
+            call.perform(request)
         })
     }
 
@@ -247,7 +248,7 @@ impl Engine {
             }
             let txn = view.reborrow();
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
-            let response = request.run(&mut call)?;
+            let response = call.perform(request)?;
             let about = (O::NAME, O::READ_ONLY);
             let record = self.draft(caller, now, about, "ok", call.trail)?;
             call.txn.record(record)?;
@@ -323,6 +324,7 @@ impl Engine {
                 if let Some(change) = change {
                     self.known.changed(change, &log.touched);
                 }
+                log.forgotten.iter().for_each(|key_id| self.cache.lock().forget(*key_id));
                 let outcome = |i: usize| if hold[i] { Outcome::Durable } else { Outcome::Stale };
                 Ok((done, taken.settle(outcome)))
             }

@@ -100,17 +100,23 @@ async fn stamp(State(_): State<Arc<App>>, mut request: Request, next: Next) -> R
     span.record("otel.name", operation);
     span.record("operation", operation);
     span.record("result", result);
-    tracing::info!(
-        target: "keyfold::request",
-        request_id = %id,
-        operation,
-        principal = outcome.principal.as_deref().unwrap_or("-"),
-        result,
-        status = status.as_u16(),
-        peer = peer.map(tracing::field::display),
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let (status, peer) = (status.as_u16(), peer.map(tracing::field::display));
+    let principal = outcome.principal.as_deref().unwrap_or("-");
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                target: "keyfold::request", $level,
+                request_id = %id, operation, principal, result, status, peer, duration_us, "request"
+            )
+        };
+    }
+    // Whoever watches the server asks often, and says nothing new.
+    if is_call {
+        line!(tracing::Level::INFO)
+    } else {
+        line!(tracing::Level::DEBUG)
+    }
     response
 }
 

@@ -99,7 +99,7 @@ impl SqliteStore {
                  PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096",
             )
             .map_err(fault)?;
-        let mut reader = connect(path)?;
+        let mut reader = connect(path, "rw")?;
         reader
             .batch_execute(
                 "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096",

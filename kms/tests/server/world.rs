@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyfold_kms::clock::SystemClock;
 use keyfold_kms::server::{Control, ServeError, Server, ServerConfig};
+use keyfold_kms::types::IssueTokenRequest;
 use keyfold_kms::{Clock, Engine, EngineOptions, OpenError, Timestamp};
 use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
@@ -121,8 +122,15 @@ pub(crate) async fn exchange(
 }
 
 /// A credential that may do everything.
-pub(crate) fn owner_of(_: &Engine) -> String {
-    "Bearer anybody".to_owned()
+pub(crate) fn owner_of(engine: &Engine) -> String {
+    let request = IssueTokenRequest {
+        subject: "tests".into(),
+        permissions: vec!["*".into()],
+        expires_in_seconds: 3600,
+        ..IssueTokenRequest::default()
+    };
+    let issued = engine.call(&engine.owner(), &request).expect("a token");
+    format!("Bearer {}", issued.token.expose())
 }
 
 /// A response.

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
+use parking_lot::Mutex;
 
 use super::faults::fault;
 use super::{SqliteStore, connect, fault_io, named, schema};
@@ -22,9 +22,10 @@ impl SqliteStore {
         if !metadata.is_file() {
             return Err(StoreError::Foreign);
         }
-        let mut connection = connect(&path, "ro")?;
-        schema::check(&mut connection)?;
-        Ok(SqliteStore(Mutex::new(connection)))
+        let mut reader = connect(&path, "ro")?;
+        schema::check(&mut reader)?;
+        let writer = connect(&path, "ro")?;
+        Ok(SqliteStore { writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
     /// Closes a database and leaves one file, without companions, that can be read anywhere.
@@ -32,7 +33,9 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Locked`] where another process has it open; what the file system says.
     pub fn into_file(self) -> Result<(), StoreError> {
-        let mut connection = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        connection.batch_execute("PRAGMA journal_mode = DELETE").map_err(fault)
+        // The mode changes only where nobody else is there.
+        drop(self.reader);
+        let mut writer = self.writer.into_inner();
+        writer.batch_execute("PRAGMA journal_mode = DELETE").map_err(fault)
     }
 }
