@@ -5,20 +5,48 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
+use keyfold::kms::aws::{AWS_SCHEME, KEYFOLD_SCHEME};
 use keyfold::sign::SignatureAlgorithm;
 use keyfold::{EncryptionContext, KeyUri};
 use keyfold_kms::clock::{Clock, SystemClock, Timestamp};
 
 use crate::fault::{self, Result};
 
-/// The scheme of the embedded KMS in key URIs.
-pub(crate) const SCHEME: &str = "keyfold";
+/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI. Which KMS
+/// it is of, and so its scheme, is known later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyName(String);
 
-/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI.
-pub(crate) fn key(name: &str) -> Result<KeyUri, &'static str> {
-    let whole = name.strip_prefix(SCHEME).is_some_and(|rest| rest.starts_with(':'));
-    let uri = if whole { name.parse() } else { format!("{SCHEME}:{name}").parse() };
-    uri.map_err(|_| "a key is named by its alias, id, ARN or key URI, in printable ASCII")
+/// The schemes that a whole key URI may have.
+const SCHEMES: [&str; 2] = [KEYFOLD_SCHEME, AWS_SCHEME];
+
+/// Checks the name of a key.
+pub(crate) fn key(name: &str) -> Result<KeyName, &'static str> {
+    let name = KeyName(name.to_owned());
+    match name.uri(name.scheme().unwrap_or(KEYFOLD_SCHEME)) {
+        Ok(_) => Ok(name),
+        Err(_) => Err("a key is named by its alias, id, ARN or key URI, in printable ASCII"),
+    }
+}
+
+impl KeyName {
+    /// The scheme, where the name is a whole key URI.
+    fn scheme(&self) -> Option<&'static str> {
+        let (scheme, _) = self.0.split_once(':')?;
+        SCHEMES.into_iter().find(|known| *known == scheme)
+    }
+
+    /// The URI of the key in the KMS of this scheme.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the name is a URI of another KMS's key.
+    pub(crate) fn uri(&self, scheme: &str) -> Result<KeyUri> {
+        match self.scheme() {
+            None => KeyUri::new(format!("{scheme}:{}", self.0)),
+            Some(own) if own == scheme => KeyUri::new(self.0.clone()),
+            Some(_) => Err(fault::invalid(format!("{} is not a key of this KMS", self.0))),
+        }
+    }
 }
 
 /// A signature algorithm by its name.
@@ -133,8 +161,15 @@ mod tests {
             ),
             ("keyfoldish", "keyfold:keyfoldish"),
         ] {
-            assert_eq!(key(name).expect("a key").as_str(), uri);
+            let name = key(name).expect("a key");
+            assert_eq!(name.uri(KEYFOLD_SCHEME).expect("a key URI").as_str(), uri);
         }
+        let docs = key("alias/docs").expect("a key");
+        assert_eq!(docs.uri(AWS_SCHEME).expect("a key URI").as_str(), "aws:alias/docs");
+        // A whole URI is of one KMS.
+        let whole = key("aws:alias/docs").expect("a key");
+        assert_eq!(whole.uri(AWS_SCHEME).expect("a key URI").as_str(), "aws:alias/docs");
+        assert!(whole.uri(KEYFOLD_SCHEME).is_err());
         for name in ["", "keyfold:", "two words", "clé", &"a".repeat(2048)] {
             assert!(key(name).is_err(), "{name}");
         }

@@ -1,7 +1,11 @@
 //! The seam behind which every KMS stands: one method, typed requests and answers.
 
+pub mod aws;
+pub mod breaker;
 pub mod cache;
+pub mod deadline;
 pub mod retry;
+pub mod router;
 
 use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorCode, Result};
@@ -200,6 +204,10 @@ pub enum Request {
         value: SecretBytes,
         /// The KMS key for a new secret; the service's default where absent.
         key: Option<KeyUri>,
+        /// Names this change, 32 to 64 characters: a remote safe that has done it already, and
+        /// whose answer was lost, does not do it again. [`Client`](crate::Client) makes a random
+        /// one. The embedded KMS needs none.
+        token: String,
     },
     /// Read a secret's value. Answer: [`Response::Secret`].
     GetSecret {

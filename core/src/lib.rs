@@ -32,7 +32,9 @@
 //! | change who can open | [`Client::rewrap`], [`Client::add_recipients`], [`Client::remove_recipients`] |
 //! | sign and verify | [`Client::sign`], [`sign::SigningKey`], [`sign::PublicKey`]; envelopes: [`Signer`], [`SignerPolicy`] |
 //! | keep secrets and small data | [`Client::secrets`], [`Client::encrypt_small`] |
-//! | spare calls to the KMS | [`DataKeyCache`], [`RetryKms`] |
+//! | reach AWS KMS or keyfold's server | [`kms::aws::AwsKms`], [`credentials`] |
+//! | spare calls to the KMS | [`DataKeyCache`] |
+//! | live with a network | [`RetryKms`], [`DeadlineKms`], [`BreakerKms`]; [`RouterKms`] |
 //! | look into an envelope without a key | [`Header::parse`] |
 //! | bring a KMS or a network | [`Kms`], [`Transport`] |
 //!
@@ -45,6 +47,7 @@
 pub mod client;
 pub mod clock;
 pub mod context;
+pub mod credentials;
 #[cfg(feature = "hazmat")]
 pub mod crypto;
 #[cfg(not(feature = "hazmat"))]
@@ -61,7 +64,7 @@ pub mod suite;
 pub mod transport;
 
 pub use client::{Client, SealOptions, Sealed, Signer};
-pub use clock::Clock;
+pub use clock::{Clock, WallClock};
 pub use context::{ContextCheck, EncryptionContext};
 pub use crypto::rng::{Rng, SystemRng};
 pub use envelope::{EnvelopeSignature, Header, PendingSignature, SignerHint, SignerPolicy};
@@ -70,8 +73,11 @@ pub use keyring::Keyring;
 pub use keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};
 pub use kms::{
     Kms,
+    breaker::{BreakerKms, BreakerLimits},
     cache::{CacheLimits, CacheStats, DataKeyCache},
+    deadline::DeadlineKms,
     retry::{RetryKms, RetryLimits},
+    router::RouterKms,
 };
 pub use stream::{
     Demands, HeaderReader, Layout, MessageKeyDeriver, Opener, RangeOpener, RangePlan, Sealer,

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use crate::error::ErrorCode;
+use zeroize::Zeroize;
+
+use crate::error::{Error, ErrorCode};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
 
 /// An HTTP request that a provider has built and signed. Values are owned, so that a host
-/// language can implement [`Transport`].
+/// language can implement [`Transport`]. Headers and body may hold secrets: they are wiped on
+/// drop, unless they were taken out with [`std::mem::take`].
 ///
 /// ```
 /// use keyfold::transport::HttpRequest;
@@ -32,7 +35,8 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
 }
 
-/// The answer to an [`HttpRequest`].
+/// The answer to an [`HttpRequest`]. The body may hold a plaintext or a data key: it is wiped on
+/// drop, unless it was taken out with [`std::mem::take`].
 ///
 /// ```
 /// use keyfold::transport::HttpResponse;
@@ -48,6 +52,22 @@ pub struct HttpResponse {
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// The first value of a header; names are compared without regard to case.
+    ///
+    /// ```
+    /// use keyfold::transport::HttpResponse;
+    ///
+    /// let headers = vec![("Retry-After".into(), "2".into())];
+    /// let response = HttpResponse { status: 503, headers, body: vec![] };
+    /// assert_eq!(response.header("retry-after"), Some("2"));
+    /// ```
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(this, _)| this.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// Why no answer came.
@@ -96,6 +116,32 @@ pub trait Transport: MaybeSendSync {
     /// # Errors
     /// [`TransportError`] where no answer came. An answer of any status is no error.
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
+}
+
+impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        (**self).send(request)
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        Error::new(error.code, error.detail)
+    }
+}
+
+impl Drop for HttpRequest {
+    fn drop(&mut self) {
+        self.url.zeroize();
+        self.headers.iter_mut().for_each(|(_, value)| value.zeroize());
+        self.body.zeroize();
+    }
+}
+
+impl Drop for HttpResponse {
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
 }
 
 impl fmt::Debug for HttpRequest {

@@ -359,7 +359,10 @@ fn may_heal(error: &OpenError) -> bool {
     use crate::store::StoreError;
     matches!(
         error,
-        OpenError::NoSlotOpens { .. } | OpenError::Store(StoreError::Locked | StoreError::Other(_))
+        OpenError::NoSlotOpens { .. }
+            | OpenError::Store(
+                StoreError::Locked | StoreError::Unavailable(_) | StoreError::Other(_)
+            )
     )
 }
 

@@ -460,7 +460,7 @@ fn nothing_public_prints_a_secret() {
                 context: context.clone(),
             },
             Request::Wrap { key: uri("alias/docs"), data_key: secret(), context: context.clone() },
-            Request::PutSecret { name: "n".into(), value: secret(), key: None },
+            Request::PutSecret { name: "n".into(), value: secret(), key: None, token: "t".into() },
             Request::GetSecret { name: "n".into(), version: None, stage: None },
         ];
         for request in &requests {

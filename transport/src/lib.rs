@@ -1,3 +1,34 @@
-//! The native HTTP client behind keyfold's `Transport` trait.
+//! The native network of keyfold: HTTP behind the core's one-method
+//! [`Transport`](keyfold::Transport), the system's clock, and credentials from files and the
+//! environment.
+//!
+//! ```no_run
+//! use keyfold::{Client, EncryptionContext, Keyring};
+//! use keyfold_transport::{Environment, HttpOptions, HttpTransport, RemoteOptions, connect};
+//!
+//! let transport = HttpTransport::new(&HttpOptions::default())?;
+//! let credentials = keyfold_transport::keyfold_credentials(&Environment::of_process())?;
+//! let credentials = credentials.expect("KEYFOLD_TOKEN or an access key");
+//! let options = RemoteOptions::default();
+//! let kms = connect("keyfold://kms.example.com", credentials, transport, &options)?;
+//! let kf = Client::new(kms);
+//! # let ring = Keyring::generate_with("keyfold:alias/docs".parse()?);
+//! # let context = EncryptionContext::new();
+//! // No runtime is needed: any executor will do.
+//! let sealed = pollster::block_on(kf.encrypt(b"hello", &ring, &context))?;
+//! # Ok::<(), keyfold::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod clock;
+mod credentials;
+mod http;
+mod remote;
+mod tls;
+mod worker;
+
+pub use clock::SystemClock;
+pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
+pub use http::{HttpOptions, HttpTransport, Proxy};
+pub use remote::{RemoteKms, RemoteOptions, connect};

@@ -69,12 +69,13 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Enable(One { id }) => set(session, id, AccessKeyStatus::Active),
         Command::Disable(One { id }) => set(session, id, AccessKeyStatus::Inactive),
         Command::Delete(One { id }) => {
-            session.call(&DeleteAccessKeyRequest { access_key_id: id.clone() })?;
+            session.call_local(&DeleteAccessKeyRequest { access_key_id: id.clone() })?;
             session.console.answer(&json!({ "access_key_id": id }), format!("deleted {id}"))
         }
-        Command::Rotate(One { id }) => {
-            show(session, &session.call(&RotateAccessKeyRequest { access_key_id: id.clone() })?)
-        }
+        Command::Rotate(One { id }) => show(
+            session,
+            &session.call_local(&RotateAccessKeyRequest { access_key_id: id.clone() })?,
+        ),
     }
 }
 
@@ -89,7 +90,7 @@ fn create(session: &Session, args: &Create) -> Result<()> {
         allow => allow.to_vec(),
     };
     let expires = args.expires.map(names::from_now);
-    show(session, &session.call(&CreateAccessKeyRequest { user_name, permissions, expires })?)
+    show(session, &session.call_local(&CreateAccessKeyRequest { user_name, permissions, expires })?)
 }
 
 /// The first of `admin`, `admin-2`, … that has room for one more key.
@@ -112,7 +113,7 @@ fn all(session: &Session, user: Option<&str>) -> Result<Vec<AccessKeyMetadata>> 
     let (mut keys, mut marker) = (Vec::new(), None);
     loop {
         let user_name = user.map(str::to_owned);
-        let page = session.call(&ListAccessKeysRequest { user_name, limit: None, marker })?;
+        let page = session.call_local(&ListAccessKeysRequest { user_name, limit: None, marker })?;
         keys.extend(page.access_keys);
         marker = page.next_marker;
         if marker.is_none() {
@@ -137,7 +138,7 @@ fn list(session: &Session, user: Option<&str>) -> Result<()> {
 }
 
 fn set(session: &Session, id: &str, status: AccessKeyStatus) -> Result<()> {
-    session.call(&UpdateAccessKeyRequest { access_key_id: id.to_owned(), status })?;
+    session.call_local(&UpdateAccessKeyRequest { access_key_id: id.to_owned(), status })?;
     let word = match status {
         AccessKeyStatus::Active => "enabled",
         _ => "disabled",

@@ -80,6 +80,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    session.local()?;
     let settings = Settings::load(args, &session.home)?;
     if args.check {
         return check(session, &settings);

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use keyfold::KeyUri;
 use keyfold_kms::types::IssueTokenRequest;
 use serde_json::json;
 
 use crate::fault::{self, Result};
-use crate::names::{self, Pair};
-use crate::session::{Session, engine_name};
+use crate::names::{self, KeyName, Pair};
+use crate::session::Session;
 
 /// Issue a bearer token for the server, signed by the store itself
 ///
@@ -29,7 +28,7 @@ pub(crate) struct Args {
     allow_nothing: bool,
     /// Only this key; may be repeated
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: Vec<KeyUri>,
+    key: Vec<KeyName>,
     /// Only this operation, such as Decrypt or secretsmanager:*; may be repeated
     #[arg(long, value_name = "OPERATION")]
     operation: Vec<String>,
@@ -51,12 +50,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         [] => vec!["*".to_owned()],
         allow => allow.to_vec(),
     };
-    let key = |key: &KeyUri| engine_name(key).map(str::to_owned);
+    let key = |key: &KeyName| Ok(session.uri(key)?.rest().to_owned());
     let expires_in_seconds = u32::try_from(args.expires.as_secs())
         .ok()
         .filter(|seconds| *seconds <= 86_400)
         .ok_or_else(|| fault::invalid("a token lives 24h at most"))?;
-    let issued = session.call(&IssueTokenRequest {
+    let issued = session.call_local(&IssueTokenRequest {
         subject: args.subject.clone(),
         audience: args.audience.clone(),
         permissions,

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
+
 use super::Client;
 use crate::context::EncryptionContext;
 use crate::envelope::{Header, MAX_RECIPIENTS, encode_recipients};
@@ -52,20 +54,25 @@ impl<K: Kms> Client<K> {
         let Response::DataKey { data_key, wrapped } = self.kms.call(&request).await? else {
             return Err(unexpected_response());
         };
+        let wraps = others.iter().map(|key| Request::Wrap {
+            key: key.clone(),
+            data_key: SecretBytes::from(data_key.0.expose().as_slice()),
+            context: bound.clone(),
+        });
         let mut recipients = vec![wrapped];
-        for key in others {
-            let request = Request::Wrap {
-                key: key.clone(),
-                data_key: SecretBytes::from(data_key.0.expose().as_slice()),
-                context: bound.clone(),
-            };
-            recipients.push(wrapped_key(self.kms.call(&request).await?)?);
-        }
+        recipients.extend(self.wrapped_by_all(&wraps.collect::<Vec<_>>()).await?);
         for recipient in &mut recipients {
             note_bound(recipient, bound, keyring.bound.is_none());
         }
         let key = Arc::new(MessageKeyDeriver::new(&data_key.0));
         Ok(CachedKey { key, recipients: encode_recipients(&recipients)?.into() })
+    }
+
+    /// What each of these requests wraps, in their order. They are under way at the same time: the
+    /// keys may be of services far apart.
+    async fn wrapped_by_all(&self, requests: &[Request]) -> Result<Vec<WrappedKey>> {
+        let calls = requests.iter().map(|request| self.kms.call(request));
+        try_join_all(calls).await?.into_iter().map(wrapped_key).collect()
     }
 
     /// The data key of the first recipient that a key of the keyring can unwrap.
@@ -258,9 +265,8 @@ impl<K: Kms> Client<K> {
                     continue;
                 }
             };
-            for key in others {
-                recipients.push(wrapped_key(self.kms.call(&rewrap(key)).await?)?);
-            }
+            let others: Vec<Request> = others.iter().map(rewrap).collect();
+            recipients.extend(self.wrapped_by_all(&others).await?);
             for recipient in &mut recipients {
                 // The new recipient is bound to what the old one was bound to.
                 note_bound(recipient, &bound, bound == *header.context());

@@ -1,6 +1,7 @@
 //! The password safe of a KMS.
 
 use super::Client;
+use crate::crypto::rng::Rng;
 use crate::error::Result;
 use crate::keys::{KeyUri, SecretBytes};
 use crate::kms::{Kms, Request, Response, unexpected_response};
@@ -55,7 +56,8 @@ impl<K: Kms> Secrets<'_, K> {
         value: SecretBytes,
         key: Option<&KeyUri>,
     ) -> Result<String> {
-        let request = Request::PutSecret { name: name.to_owned(), value, key: key.cloned() };
+        let token = make_token(&*self.0.rng)?;
+        let request = Request::PutSecret { name: name.to_owned(), value, key: key.cloned(), token };
         match self.0.kms.call(&request).await? {
             Response::SecretVersion { version } => Ok(version),
             _ => Err(unexpected_response()),
@@ -105,4 +107,11 @@ impl<K: Kms> Secrets<'_, K> {
             _ => Err(unexpected_response()),
         }
     }
+}
+
+/// A random name for one change, so that a repeated call does not make another version.
+fn make_token(rng: &dyn Rng) -> Result<String> {
+    let mut bytes = [0; 16];
+    rng.fill(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -163,6 +163,7 @@ fn secrets_pass_through() {
         name: "db/password".into(),
         value: SecretBytes::new(value.to_vec()),
         key: Some(uri("alias/docs")),
+        token: String::new(),
     };
     let get = |name: &str, version: Option<String>| Request::GetSecret {
         name: name.into(),
@@ -223,6 +224,7 @@ fn secrets_have_versions_and_stages_and_need_their_key() {
             name: name.into(),
             value: SecretBytes::from(value),
             key: key.map(uri),
+            token: String::new(),
         };
         match ask(&kms, request)? {
             Response::SecretVersion { version } => Ok(version),
@@ -254,6 +256,7 @@ fn secrets_have_versions_and_stages_and_need_their_key() {
         name: "x".into(),
         value: SecretBytes::from(b"v".as_slice()),
         key: Some("aws:alias/docs".parse().expect("a key URI")),
+        token: String::new(),
     };
     assert_eq!(refused(&kms, foreign), ErrorCode::InvalidArgument);
 

@@ -9,6 +9,7 @@ mod embedded;
 mod grants;
 mod lists;
 mod names;
+mod narrowing;
 mod policies;
 mod roots;
 mod rotation;
@@ -16,4 +17,5 @@ mod shapes;
 mod states;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
+mod transfer;
 mod world;

@@ -1,0 +1,357 @@
+//! The AWS KMS and Secrets Manager protocols, without a network: AWS itself, keyfold's own
+//! server, and whatever else speaks them.
+//!
+//! [`Call`] and [`Exchange`] are machines: they make signed HTTP requests and take answers, with
+//! time and credentials handed in. [`AwsKms`] drives them over a [`Transport`].
+
+mod call;
+pub(crate) mod endpoint;
+mod errors;
+mod exchange;
+pub(crate) mod moment;
+mod sigv4;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{Kms, Request, Response};
+use crate::clock::WallClock;
+use crate::credentials::{Credentials, CredentialsProvider, none_found};
+use crate::error::{Error, Result};
+use crate::keys::KeyUri;
+use crate::maybe_send::BoxFuture;
+use crate::transport::{HttpRequest, HttpResponse, Transport};
+
+pub use call::Call;
+pub use errors::ServiceError;
+pub use exchange::{Exchange, Turn};
+pub use sigv4::sign;
+
+use endpoint::Endpoint;
+
+/// The scheme of keys at AWS.
+pub const AWS_SCHEME: &str = "aws";
+/// The scheme of keys at keyfold's own server, and in the embedded KMS.
+pub const KEYFOLD_SCHEME: &str = "keyfold";
+
+/// The two services of the protocol.
+///
+/// ```
+/// use keyfold::kms::aws::Service;
+///
+/// assert_eq!(Service::Secrets.name(), "secretsmanager");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Keys.
+    Kms,
+    /// Secrets.
+    Secrets,
+}
+
+impl Service {
+    /// The name that is signed, and that host names start with.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Service::Kms => "kms",
+            Service::Secrets => "secretsmanager",
+        }
+    }
+
+    /// What operations are called by on the wire.
+    const fn target(self) -> &'static str {
+        match self {
+            Service::Kms => "TrentService",
+            Service::Secrets => "secretsmanager",
+        }
+    }
+}
+
+/// Where the services are, and how their keys are named.
+///
+/// ```
+/// use keyfold::kms::aws::AwsConfig;
+///
+/// let aws = AwsConfig::aws("eu-west-1")?;
+/// assert_eq!((aws.scheme(), aws.region()), ("aws", "eu-west-1"));
+/// let own = AwsConfig::keyfold("https://kms.example.com")?;
+/// assert_eq!((own.scheme(), own.region()), ("keyfold", "us-east-1"));
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AwsConfig {
+    scheme: &'static str,
+    region: String,
+    kms: Endpoint,
+    secrets: Endpoint,
+    /// By how many seconds the service's clock is ahead of ours, as far as it was seen. Shared by
+    /// all calls, so that only one of them is sent twice.
+    skew: Arc<AtomicI32>,
+}
+
+impl AwsConfig {
+    /// AWS in a region; keys are named `aws:arn:aws:kms:…` or `aws:alias/…`.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a region of another form.
+    pub fn aws(region: &str) -> Result<Self> {
+        Self::aws_with(region, false, false)
+    }
+
+    /// The same with the endpoints for FIPS 140, with those that have IPv6 too, or with both.
+    ///
+    /// ```
+    /// use keyfold::kms::aws::AwsConfig;
+    ///
+    /// let fips = AwsConfig::aws_with("us-east-1", true, false)?;
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` for a region of another form, or of a partition without such endpoints.
+    pub fn aws_with(region: &str, fips: bool, dual_stack: bool) -> Result<Self> {
+        let endpoint =
+            |service: Service| Endpoint::of_service(service.name(), region, fips, dual_stack);
+        Ok(AwsConfig {
+            scheme: AWS_SCHEME,
+            region: region.to_owned(),
+            kms: endpoint(Service::Kms)?,
+            secrets: endpoint(Service::Secrets)?,
+            skew: Arc::default(),
+        })
+    }
+
+    /// Keyfold's own server: one address for both services; keys are named `keyfold:arn:…` or
+    /// `keyfold:alias/…`, as in the embedded KMS. The region that requests are signed for is
+    /// `us-east-1`, the server's default.
+    ///
+    /// # Errors
+    /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
+    pub fn keyfold(url: &str) -> Result<Self> {
+        let endpoint = Endpoint::parse(url)?;
+        Ok(AwsConfig {
+            scheme: KEYFOLD_SCHEME,
+            region: "us-east-1".to_owned(),
+            kms: endpoint.clone(),
+            secrets: endpoint,
+            skew: Arc::default(),
+        })
+    }
+
+    /// Another region to sign for.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a region of another form.
+    pub fn with_region(mut self, region: &str) -> Result<Self> {
+        endpoint::check_region(region)?;
+        region.clone_into(&mut self.region);
+        Ok(self)
+    }
+
+    /// Another address for a service: a private endpoint, a test server.
+    ///
+    /// ```
+    /// use keyfold::kms::aws::{AwsConfig, Service};
+    ///
+    /// let test = AwsConfig::aws("us-east-1")?
+    ///     .with_endpoint(Service::Kms, "http://127.0.0.1:4566")?
+    ///     .with_endpoint(Service::Secrets, "http://127.0.0.1:4566")?;
+    /// // Without TLS, only this machine.
+    /// assert!(test.with_endpoint(Service::Kms, "http://kms.example.com").is_err());
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
+    pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
+        let endpoint = Endpoint::parse(url)?;
+        match service {
+            Service::Kms => self.kms = endpoint,
+            Service::Secrets => self.secrets = endpoint,
+        }
+        Ok(self)
+    }
+
+    /// The scheme of key URIs: `aws` or `keyfold`.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    fn endpoint(&self, service: Service) -> &Endpoint {
+        match service {
+            Service::Kms => &self.kms,
+            Service::Secrets => &self.secrets,
+        }
+    }
+
+    /// The service's name of a key.
+    fn name<'k>(&self, key: &'k KeyUri) -> Result<&'k str> {
+        if key.scheme() == self.scheme {
+            return Ok(key.rest());
+        }
+        Err(Error::invalid("the key is of another KMS than the one that is asked"))
+    }
+
+    /// Our time as the service sees it.
+    fn corrected(&self, now: Duration) -> Duration {
+        let skew = self.skew.load(Ordering::Relaxed);
+        let seconds = Duration::from_secs(skew.unsigned_abs().into());
+        if skew < 0 { now.saturating_sub(seconds) } else { now.saturating_add(seconds) }
+    }
+
+    fn set_skew(&self, seconds: i64) {
+        // 68 years either way: a clock that is further off is not one.
+        self.skew.store(i32::try_from(seconds).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// A remote KMS and password safe over a [`Transport`]: AWS, or keyfold's own server.
+///
+/// It repeats nothing but what a wrong clock or ended credentials spoilt; put a
+/// [`RetryKms`](crate::RetryKms) around it, and a [`BreakerKms`](crate::BreakerKms).
+///
+/// ```
+/// use std::sync::Arc;
+/// use keyfold::credentials::{Credentials, StaticCredentials};
+/// use keyfold::kms::aws::{AwsConfig, AwsKms};
+/// use keyfold::{Client, EncryptionContext, Keyring, WallClock};
+/// # use keyfold::maybe_send::BoxFuture;
+/// # use keyfold::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+/// # struct Http;
+/// # impl Transport for Http {
+/// #     fn send(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+/// #         let body = format!(
+/// #             r#"{{"KeyId":"arn:aws:kms:eu-west-1:1:key/1","Plaintext":"{}=","CiphertextBlob":"AQID"}}"#,
+/// #             "A".repeat(43)
+/// #         );
+/// #         let answer = HttpResponse { status: 200, headers: vec![], body: body.into_bytes() };
+/// #         Box::pin(async { Ok(answer) })
+/// #     }
+/// # }
+/// # struct HostTime;
+/// # impl WallClock for HostTime {
+/// #     fn unix_time(&self) -> std::time::Duration { std::time::Duration::from_secs(1 << 30) }
+/// # }
+///
+/// let secret = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_vec().into();
+/// let credentials = StaticCredentials::new(Credentials::access_key("AKIDEXAMPLE", &secret, None)?);
+/// let config = AwsConfig::aws("eu-west-1")?;
+/// let kf = Client::new(AwsKms::new(Http, HostTime, Arc::new(credentials), config));
+///
+/// # pollster::block_on(async {
+/// let ring = Keyring::generate_with("aws:alias/docs".parse()?);
+/// let context = EncryptionContext::from([("tenant", "acme")]);
+/// let sealed = kf.encrypt(b"hello", &ring, &context).await?;
+/// # assert_eq!(kf.decrypt(&sealed, &ring, &context).await?, b"hello");
+/// # Ok::<(), keyfold::Error>(())
+/// # })?;
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+pub struct AwsKms<T> {
+    transport: T,
+    clock: Box<dyn WallClock>,
+    credentials: Arc<dyn CredentialsProvider>,
+    config: AwsConfig,
+}
+
+impl<T: Transport> AwsKms<T> {
+    /// A KMS behind `transport`; `credentials` are asked for each request.
+    pub fn new(
+        transport: T,
+        clock: impl WallClock + 'static,
+        credentials: Arc<dyn CredentialsProvider>,
+        config: AwsConfig,
+    ) -> Self {
+        AwsKms { transport, clock: Box::new(clock), credentials, config }
+    }
+
+    /// Where it is.
+    pub fn config(&self) -> &AwsConfig {
+        &self.config
+    }
+
+    /// Performs any operation of a service, by its name in the API: JSON in, JSON out. For what
+    /// the seam has no request for: managing keys, grants and secrets. An operation without an
+    /// answer may answer nothing at all.
+    ///
+    /// # Errors
+    /// As [`Exchange::answer`], and what transport and credentials say.
+    pub async fn operation(
+        &self,
+        service: Service,
+        operation: &str,
+        body: impl Into<Zeroizing<Vec<u8>>>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        self.drive(Exchange::new(&self.config, service, operation, body)?).await
+    }
+
+    async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Answer> {
+        let mut credentials = self.current_credentials().await?;
+        loop {
+            let request = machine.request(&credentials, self.clock.unix_time())?;
+            let response = self.transport.send(request).await?;
+            match machine.answer(response, self.clock.unix_time())? {
+                Turn::Done(answer) => return Ok(answer),
+                Turn::Send => {}
+                Turn::Renew(refusal) => {
+                    self.credentials.refused(&credentials);
+                    let others = self.current_credentials().await?;
+                    if Arc::ptr_eq(&others, &credentials) {
+                        return Err(refusal);
+                    }
+                    credentials = others;
+                }
+            }
+        }
+    }
+
+    async fn current_credentials(&self) -> Result<Arc<Credentials>> {
+        self.credentials.credentials().await?.ok_or_else(none_found)
+    }
+}
+
+impl<T: Transport> Kms for AwsKms<T> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async { self.drive(Call::new(&self.config, request)?).await })
+    }
+}
+
+/// What both machines can.
+trait Machine {
+    type Answer;
+    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest>;
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Self::Answer>>;
+}
+
+impl Machine for Exchange<'_> {
+    type Answer = Zeroizing<Vec<u8>>;
+
+    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
+        Exchange::request(self, credentials, now)
+    }
+
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Self::Answer>> {
+        Exchange::answer(self, response, now)
+    }
+}
+
+impl Machine for Call<'_> {
+    type Answer = Response;
+
+    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
+        Call::request(self, credentials, now)
+    }
+
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Response>> {
+        Call::answer(self, response, now)
+    }
+}

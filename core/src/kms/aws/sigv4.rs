@@ -1,0 +1,185 @@
+//! AWS Signature Version 4.
+//!
+//! Only keyed hashing, which is [`crypto`](crate::crypto)'s, and the text that is signed.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::moment;
+use crate::credentials::{Credentials, Kind};
+use crate::crypto::hash::{Sha256, hmac_sha256};
+use crate::error::{Error, Result};
+use crate::transport::HttpRequest;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// Dates and signs a request: every header that it has by now, its host and its body. Adds
+/// `x-amz-date`, `x-amz-security-token` for credentials of a session, and `authorization`.
+///
+/// The path and the query stand as they are in the URL: what has to be percent-encoded is so.
+///
+/// ```
+/// use std::time::Duration;
+/// use keyfold::{SecretBytes, credentials::Credentials, kms::aws, transport::HttpRequest};
+///
+/// let secret = SecretBytes::from(&b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"[..]);
+/// let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None)?;
+/// let mut request = HttpRequest {
+///     method: "POST".into(),
+///     url: "https://kms.us-east-1.amazonaws.com/".into(),
+///     headers: vec![("x-amz-target".into(), "TrentService.ListKeys".into())],
+///     body: b"{}".to_vec(),
+/// };
+/// let now = Duration::from_secs(1_700_000_000);
+/// aws::sign(&mut request, &credentials, "us-east-1", "kms", now)?;
+/// assert_eq!(request.headers[1], ("x-amz-date".into(), "20231114T221320Z".into()));
+/// assert!(request.headers[2].1.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20231114/"));
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+///
+/// # Errors
+/// `invalid_argument` for credentials that are no access key, or a URL without a host.
+pub fn sign(
+    request: &mut HttpRequest,
+    credentials: &Credentials,
+    region: &str,
+    service: &str,
+    now: Duration,
+) -> Result<()> {
+    let Kind::AccessKey(key) = &credentials.kind else {
+        return Err(Error::invalid("a request is signed with an access key"));
+    };
+    let date = moment::basic(now)?;
+    let day = &date[..8];
+    request.headers.push(("x-amz-date".to_owned(), date.clone()));
+    if let Some(token) = &key.session_token {
+        request.headers.push(("x-amz-security-token".to_owned(), token.to_string()));
+    }
+    let canonical = Canonical::of(request)?;
+    let scope = format!("{day}/{region}/{service}/aws4_request");
+    let to_sign = format!(
+        "{ALGORITHM}\n{date}\n{scope}\n{}",
+        hex(&Sha256::digest(canonical.text.as_bytes()))
+    );
+    let signing_key = key.signing_key(&scope, |secret| {
+        let mut first = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
+        first.extend_from_slice(b"AWS4");
+        first.extend_from_slice(secret.as_bytes());
+        let mut derived = Zeroizing::new(hmac_sha256(&first, &[day.as_bytes()]));
+        for part in [region, service, "aws4_request"] {
+            derived = Zeroizing::new(hmac_sha256(&*derived, &[part.as_bytes()]));
+        }
+        derived
+    });
+    let signature = hmac_sha256(&*signing_key, &[to_sign.as_bytes()]);
+    let value = format!(
+        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={}",
+        key.id,
+        canonical.signed_headers,
+        hex(&signature)
+    );
+    request.headers.push(("authorization".to_owned(), value));
+    Ok(())
+}
+
+/// The text of a request that is hashed, and the names of its headers. It holds the token of a
+/// session.
+struct Canonical {
+    text: Zeroizing<String>,
+    signed_headers: String,
+}
+
+impl Canonical {
+    fn of(request: &HttpRequest) -> Result<Self> {
+        let (_, after_scheme) = request.url.split_once("://").unwrap_or_default();
+        let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
+        let (authority, rest) = after_scheme.split_at(end);
+        if authority.is_empty() {
+            return Err(Error::invalid("the URL of a request has no host"));
+        }
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path = if path.is_empty() { "/" } else { path };
+        let mut pairs: Vec<(&str, &str)> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .collect();
+        pairs.sort_unstable();
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+
+        let mut headers: Vec<(String, String)> = vec![("host".to_owned(), collapsed(authority))];
+        for (name, value) in &request.headers {
+            let name = name.to_ascii_lowercase();
+            if !matches!(name.as_str(), "authorization" | "user-agent" | "host") {
+                headers.push((name, collapsed(value)));
+            }
+        }
+        // Stable: the values of a header that stands twice keep their order.
+        headers.sort_by(|a, b| a.0.cmp(&b.0));
+        headers.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1.push(',');
+                kept.1.push_str(&next.1);
+            }
+            same
+        });
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        let signed_headers = names.join(";");
+
+        let mut text = Zeroizing::new(String::with_capacity(4096));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}\n{path}\n{}\n", request.method, pairs.join("&"));
+        for (name, value) in &headers {
+            let _ = writeln!(text, "{name}:{value}");
+        }
+        let _ = write!(text, "\n{signed_headers}\n{}", hex(&Sha256::digest(&request.body)));
+        Ok(Canonical { text, signed_headers })
+    }
+}
+
+/// Without blanks at the ends, and with one where there are several.
+fn collapsed(value: &str) -> String {
+    value.split([' ', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canonical_form_is_sorted_trimmed_and_joined() {
+        let request = HttpRequest {
+            method: "GET".to_owned(),
+            url: "https://example.com:8443?b=2&a=1&a=0&c".to_owned(),
+            headers: [
+                ("X-Two", "  b   b "),
+                ("User-Agent", "not signed"),
+                ("x-one", "1"),
+                ("x-two", "c"),
+                ("Authorization", "not signed"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+            body: Vec::new(),
+        };
+        let canonical = Canonical::of(&request).expect("a canonical form");
+        assert_eq!(
+            *canonical.text,
+            "GET\n/\na=0&a=1&b=2&c=\nhost:example.com:8443\nx-one:1\nx-two:b b,c\n\n\
+             host;x-one;x-two\ne3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        assert_eq!(canonical.signed_headers, "host;x-one;x-two");
+    }
+}

@@ -1,0 +1,145 @@
+//! A remote KMS, ready to use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfold::credentials::CredentialsProvider;
+use keyfold::kms::aws::{AwsConfig, AwsKms, Service};
+use keyfold::kms::{Kms, Request, Response};
+use keyfold::maybe_send::BoxFuture;
+use keyfold::{
+    BreakerKms, BreakerLimits, DeadlineKms, Error, ErrorCode, Result, RetryKms, RetryLimits,
+};
+use zeroize::Zeroizing;
+
+use crate::clock::SystemClock;
+use crate::http::HttpTransport;
+
+/// How a remote KMS is called.
+///
+/// ```
+/// use keyfold_transport::RemoteOptions;
+///
+/// let options = RemoteOptions { region: Some("eu-west-1".into()), ..RemoteOptions::default() };
+/// assert_eq!(options.deadline.as_secs(), 60);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RemoteOptions {
+    /// The region that requests are signed for, where it is another than that of the address.
+    pub region: Option<String>,
+    /// At AWS: the endpoints for FIPS 140.
+    pub fips: bool,
+    /// At AWS: the endpoints that have IPv6 too.
+    pub dual_stack: bool,
+    /// How failed calls are repeated.
+    pub retry: RetryLimits,
+    /// When a KMS that does not answer is left alone.
+    pub breaker: BreakerLimits,
+    /// For one call with all its repetitions.
+    pub deadline: Duration,
+}
+
+impl Default for RemoteOptions {
+    /// Three repetitions, a breaker after five failures, 60 seconds in all.
+    fn default() -> Self {
+        RemoteOptions {
+            region: None,
+            fips: false,
+            dual_stack: false,
+            retry: RetryLimits::default(),
+            breaker: BreakerLimits::default(),
+            deadline: Duration::from_mins(1),
+        }
+    }
+}
+
+type Http = Arc<AwsKms<HttpTransport>>;
+type Guarded = DeadlineKms<RetryKms<BreakerKms<Http, SystemClock>, SystemClock>, SystemClock>;
+
+/// A KMS at the other end of a network: repeated where that helps, left alone where it does not
+/// answer, and given up in time.
+pub struct RemoteKms {
+    http: Http,
+    guarded: Guarded,
+}
+
+impl RemoteKms {
+    /// Where it is.
+    pub fn config(&self) -> &AwsConfig {
+        self.http.config()
+    }
+
+    /// Performs any operation of a service once, JSON in and JSON out: see
+    /// [`AwsKms::operation`]. It is not repeated, for nobody knows here what repeating it does.
+    ///
+    /// # Errors
+    /// Those of [`AwsKms::operation`].
+    pub async fn operation(
+        &self,
+        service: Service,
+        operation: &str,
+        body: impl Into<Zeroizing<Vec<u8>>>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        self.http.operation(service, operation, body).await
+    }
+}
+
+impl Kms for RemoteKms {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        self.guarded.call(request)
+    }
+}
+
+/// Reaches a KMS by its URI:
+///
+/// - `keyfold://HOST[:PORT]`: keyfold's own server, over TLS;
+/// - `keyfold+http://127.0.0.1:PORT`: the same without TLS, on this machine only;
+/// - `aws://REGION`: AWS KMS and Secrets Manager in that region.
+///
+/// Nothing is sent yet.
+///
+/// ```
+/// use std::sync::Arc;
+/// use keyfold::credentials::{Credentials, StaticCredentials};
+/// use keyfold_transport::{HttpOptions, HttpTransport, RemoteOptions, connect};
+///
+/// let transport = HttpTransport::new(&HttpOptions::default())?;
+/// let token = Credentials::bearer(&b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln".to_vec().into())?;
+/// let credentials = Arc::new(StaticCredentials::new(token));
+/// let kms = connect("aws://eu-west-1", credentials, transport, &RemoteOptions::default())?;
+/// assert_eq!(kms.config().scheme(), "aws");
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+///
+/// # Errors
+/// `invalid_argument` for a URI or region of another form.
+pub fn connect(
+    uri: &str,
+    credentials: Arc<dyn CredentialsProvider>,
+    transport: HttpTransport,
+    options: &RemoteOptions,
+) -> Result<RemoteKms> {
+    let config = config(uri, options)?;
+    let clock = transport.clock();
+    let http = Arc::new(AwsKms::new(transport, clock.clone(), credentials, config));
+    let breaker = BreakerKms::new(http.clone(), clock.clone(), options.breaker);
+    let retry = RetryKms::new(breaker, clock.clone(), options.retry);
+    Ok(RemoteKms { http, guarded: DeadlineKms::new(retry, clock, options.deadline) })
+}
+
+fn config(uri: &str, options: &RemoteOptions) -> Result<AwsConfig> {
+    let config = match uri.split_once("://") {
+        Some(("keyfold", host)) => AwsConfig::keyfold(&format!("https://{host}"))?,
+        Some(("keyfold+http", host)) => AwsConfig::keyfold(&format!("http://{host}"))?,
+        Some(("aws", region)) => AwsConfig::aws_with(region, options.fips, options.dual_stack)?,
+        _ => {
+            let detail = "a KMS has the form keyfold://HOST[:PORT], keyfold+http://127.0.0.1:PORT or \
+                 aws://REGION";
+            return Err(Error::new(ErrorCode::InvalidArgument, detail));
+        }
+    };
+    match &options.region {
+        Some(region) => config.with_region(region),
+        None => Ok(config),
+    }
+}
