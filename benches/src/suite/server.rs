@@ -16,6 +16,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use keyfold_conformance::postgres;
 use serde_json::json;
 
 use self::load::Sample;
@@ -33,9 +34,6 @@ pub(crate) struct Args {
     /// The program `moto_server`; without it there is no such column.
     #[arg(long)]
     moto: Option<PathBuf>,
-    /// The URL of an empty PostgreSQL database; without it there is no such column.
-    #[arg(long)]
-    postgres: Option<String>,
 }
 
 const CONSTANT: &str = "constant axum handler";
@@ -65,15 +63,17 @@ pub(crate) fn measure(args: &Args, out: &Path, quick: bool) -> Result<Vec<Row>> 
     fs::create_dir_all(out)?;
     let folder = tempfile::Builder::new().prefix("server-").tempdir_in(out)?;
     let mut subjects = vec![Subject::constant()?, Subject::keyfold(args, folder.path(), None)?];
-    if let Some(url) = &args.postgres {
-        subjects.push(Subject::keyfold(args, folder.path(), Some(url))?);
-    } else {
-        println!("no PostgreSQL was named: its rows are left out");
+    let database = postgres::Server::start("")
+        .inspect_err(|error| println!("without the rows of PostgreSQL: {error}"))
+        .ok();
+    if let Some(database) = &database {
+        let url = database.database("bench")?;
+        subjects.push(Subject::keyfold(args, folder.path(), Some(&url))?);
     }
     if let Some(moto) = &args.moto {
         subjects.push(Subject::moto(moto)?);
     } else {
-        println!("no moto_server was named: its rows are left out");
+        println!("without the rows of moto_server: it was not named");
     }
     let mut rows = Vec::new();
     for operation in OPERATIONS {
