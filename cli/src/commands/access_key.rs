@@ -151,7 +151,6 @@ fn show(session: &Session, made: &CreateAccessKeyResponse) -> Result<()> {
     let (key, secret) = (&made.access_key, made.secret_access_key.expose());
     session.console.note("the secret is shown this once: the store never tells it again");
     let mut value = value(key);
-    // Whoever asked for the secret gets it; it is wiped here with the answer's text.
     value["secret_access_key"] = secret.into();
     let text = Zeroizing::new(format!(
         "access key id      {}\nsecret access key  {secret}\nprincipal          {}",

@@ -77,6 +77,44 @@ pub struct Incoming<'a> {
 ///
 /// Who is not told goes no further: what is refused here never reaches the engine, and so is not
 /// in the audit chain, which strangers could otherwise fill.
+///
+/// ```
+/// use keyfold_kms::server::auth::{AuthConfig, Authenticator, Incoming, Peer, Service};
+/// use keyfold_kms::{Clock, Engine, KmsErrorCode, clock::SystemClock};
+/// # use keyfold_kms::types::IssueTokenRequest;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let engine = Engine::in_memory()?;
+/// let authenticator = Authenticator::new(AuthConfig::default())?;
+/// let peer = Peer { address: [127, 0, 0, 1].into(), certificate: None, tls: false };
+/// # let request = IssueTokenRequest {
+/// #     subject: "ci".into(), expires_in_seconds: 60, ..Default::default()
+/// # };
+/// # let issued = engine.call(&engine.owner(), &request)?;
+/// let token = issued.token.expose(); // as `keyfold token` prints it
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("authorization", format!("Bearer {token}").parse()?);
+/// let mut incoming = Incoming {
+///     headers: &headers,
+///     authority: "localhost:8470",
+///     body: b"{}",
+///     service: Service::Kms,
+///     peer: &peer,
+///     now: SystemClock.now(),
+///     request_id: uuid::Uuid::nil(),
+/// };
+/// let caller = authenticator.authenticate(&engine, &incoming).await?;
+/// assert_eq!(caller.principal(), "arn:aws:iam::000000000000:oidc/local/ci");
+///
+/// let none = http::HeaderMap::new();
+/// incoming.headers = &none;
+/// let error = authenticator.authenticate(&engine, &incoming).await.unwrap_err();
+/// assert_eq!(error.code(), KmsErrorCode::MissingAuthentication);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Authenticator {
     sigv4: sigv4::Verifier,
     tokens: tokens::Tokens,

@@ -191,7 +191,7 @@ pub struct MtlsConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SanRule {
-    /// The name, or a prefix that ends in `*`.
+    /// The name, or a prefix that ends in `*`; DNS names in lower case.
     pub san: String,
     /// What is then allowed.
     pub allow: Vec<String>,
