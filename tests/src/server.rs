@@ -62,6 +62,8 @@ impl Home {
             stranger: none(),
         };
         home.run(["init"]);
+        let in_folder = home.folder.path().join("store.db").exists();
+        assert_eq!(in_folder, database.is_none(), "whether the store is in the home folder");
         home.owner = home.access_key(&[]);
         home.stranger = home.access_key(&["--user", "stranger", "--allow-nothing"]);
         home
@@ -120,7 +122,7 @@ impl Home {
     pub fn changes(&self) -> usize {
         let records = self.run(["audit", "show"]);
         let records = records.as_array().map(Vec::as_slice).unwrap_or_default();
-        let changing = |record: &&Value| record["read_only"] == false && record["result"] == "ok";
+        let changing = |record: &&Value| record["readOnly"] == false && record["result"] == "ok";
         records.iter().filter(changing).count()
     }
 

@@ -111,6 +111,12 @@ pub(crate) fn new_python(workspace: &Workspace, name: &str, requirements: &str) 
     python(workspace, name, requirements)
 }
 
+/// moto's server, which imitates AWS.
+pub(crate) fn moto(workspace: &Workspace) -> Result<PathBuf> {
+    let python = new_python(workspace, "moto", "tests/clients/requirements-moto.txt")?;
+    Ok(python.with_file_name("moto_server"))
+}
+
 /// `openssl`, the command.
 pub(crate) fn openssl() -> Result<()> {
     if find_program(|name| name == "openssl").is_some() {

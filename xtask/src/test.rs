@@ -195,9 +195,7 @@ impl Step {
                     .env("KEYFOLD_POSTGRES_CRASHES", if long { "200" } else { "20" }))
             }
             Step::Moto => {
-                let list = "tests/clients/requirements-moto.txt";
-                let python = install::new_python(workspace, "moto", list)?;
-                let moto = python.with_file_name("moto_server");
+                let moto = install::moto(workspace)?;
                 run(separate(&mut cargo("test --package"), "moto").env("KEYFOLD_MOTO_SERVER", moto))
             }
         }

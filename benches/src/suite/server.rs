@@ -16,6 +16,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use keyfold_conformance::postgres;
 use serde_json::json;
 
 use self::load::Sample;
@@ -33,9 +34,6 @@ pub(crate) struct Args {
     /// The program `moto_server`; without it there is no such column.
     #[arg(long)]
     moto: Option<PathBuf>,
-    /// The URL of an empty PostgreSQL database; without it there is no such column.
-    #[arg(long)]
-    postgres: Option<String>,
 }
 
 const CONSTANT: &str = "constant axum handler";
@@ -65,15 +63,17 @@ pub(crate) fn measure(args: &Args, out: &Path, quick: bool) -> Result<Vec<Row>> 
     fs::create_dir_all(out)?;
     let folder = tempfile::Builder::new().prefix("server-").tempdir_in(out)?;
     let mut subjects = vec![Subject::constant()?, Subject::keyfold(args, folder.path(), None)?];
-    if let Some(url) = &args.postgres {
-        subjects.push(Subject::keyfold(args, folder.path(), Some(url))?);
-    } else {
-        println!("no PostgreSQL was named: its rows are left out");
+    let database = postgres::Server::start("")
+        .inspect_err(|error| println!("without the rows of PostgreSQL: {error}"))
+        .ok();
+    if let Some(database) = &database {
+        let url = database.database("bench")?;
+        subjects.push(Subject::keyfold(args, folder.path(), Some(&url))?);
     }
     if let Some(moto) = &args.moto {
         subjects.push(Subject::moto(moto)?);
     } else {
-        println!("no moto_server was named: its rows are left out");
+        println!("without the rows of moto_server: it was not named");
     }
     let mut rows = Vec::new();
     for operation in OPERATIONS {
@@ -188,7 +188,8 @@ fn in_turns(
             let body = subject.body(operation)?;
             let request = subject.endpoint.request(operation, body.as_bytes())?;
             let before = subject.server.cpu()?;
-            let mut sample = load::run(&subject.server.address, &[request], connections, effort.sample)?;
+            let mut sample =
+                load::run(&subject.server.address, &[request], connections, effort.sample)?;
             sample.server_cpu = subject.server.cpu()?.saturating_sub(before);
             // The first round warms up.
             if round > 0 {
@@ -277,8 +278,5 @@ fn many_keys(args: &Args, folder: &Path, effort: &Effort) -> Result<Vec<Row>> {
     // Exact below 2^53 bytes.
     #[allow(clippy::cast_precision_loss)]
     let mebibytes = resident as f64 / f64::from(1 << 20);
-    Ok(vec![
-        row("throughput", sample.per_second(), "/s"),
-        row("resident memory", mebibytes, "MiB"),
-    ])
+    Ok(vec![row("throughput", sample.per_second(), "/s"), row("resident memory", mebibytes, "MiB")])
 }

@@ -52,10 +52,11 @@ impl Server {
         // 15th field, in hundredths of a second on every Linux.
         let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-        let ticks: u64 = fields.get(11..13).context("/proc/PID/stat")?.iter().try_fold(
-            0,
-            |sum, field| field.parse::<u64>().map(|ticks| sum + ticks),
-        )?;
+        let ticks: u64 = fields
+            .get(11..13)
+            .context("/proc/PID/stat")?
+            .iter()
+            .try_fold(0, |sum, field| field.parse::<u64>().map(|ticks| sum + ticks))?;
         Ok(Duration::from_millis(ticks * 10))
     }
 

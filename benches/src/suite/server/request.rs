@@ -66,7 +66,7 @@ impl Endpoint {
 
 /// Credentials that nobody checks.
 pub(crate) fn dummy() -> Result<Credentials> {
-    Ok(Credentials::access_key("AKIDEXAMPLE", SecretBytes::from(&b"secret"[..]), None)?)
+    Ok(Credentials::access_key("AKIDEXAMPLE", &SecretBytes::from(&b"secret"[..]), None)?)
 }
 
 /// What `keyfold access-key create --json` prints.
@@ -74,5 +74,5 @@ pub(crate) fn parse(json: &[u8]) -> Result<Credentials> {
     let made: Value = serde_json::from_slice(json)?;
     let text = |name: &str| made[name].as_str().with_context(|| format!("no {name}"));
     let secret = SecretBytes::from(text("secret_access_key")?.as_bytes());
-    Ok(Credentials::access_key(text("access_key_id")?, secret, None)?)
+    Ok(Credentials::access_key(text("access_key_id")?, &secret, None)?)
 }
