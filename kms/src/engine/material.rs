@@ -59,7 +59,7 @@ impl Call<'_> {
         rotation: Option<RotationType>,
     ) -> Result<()> {
         let identity: IdentityRow =
-            rows::get(self.txn, IDENTITY)?.ok_or_else(|| damaged("the identity"))?;
+            rows::get(&mut self.txn, IDENTITY)?.ok_or_else(|| damaged("the identity"))?;
         let version = next_version(key.version, identity.epoch)
             .ok_or_else(|| KmsError::internal("a key ran out of versions"))?;
         // A keyed hash: a bare one would let guessable material be searched for.
