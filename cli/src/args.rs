@@ -1,16 +1,18 @@
 //! The command line as a whole.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key, recipient,
-    rewrap, root, secret, serve, sign, verify,
+    access_key, audit, backup, completions, data, decrypt, encrypt, grant, init, inspect, key,
+    public_key, recipient, restore, rewrap, root, secret, serve, sign, store, token, verify,
 };
 use crate::console::Console;
 use crate::fault::Result;
 use crate::home::Home;
+use crate::kms::Target;
 use crate::session::Session;
 
 /// Encrypt, sign and keep secrets under keys that stay in a key management service
@@ -23,12 +25,29 @@ pub(crate) struct Cli {
     /// Folder of the embedded KMS [default: ~/.keyfold]
     #[arg(long, global = true, value_name = "DIR", env = "KEYFOLD_HOME")]
     home: Option<PathBuf>,
+    /// Database of the embedded KMS: a file, or postgres://USER@HOST/DATABASE
+    /// [default: store.db in the home folder]
+    // The value may hold a password: help does not repeat it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL|FILE",
+        env = "KEYFOLD_DATABASE",
+        hide_env_values = true
+    )]
+    database: Option<OsString>,
     /// File with the secret of the root key's file slot [default: root.key in the home folder]
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_ROOT_FILE")]
     root_file: Option<PathBuf>,
     /// File whose first line is the passphrase of a root slot; KEYFOLD_PASSPHRASE may hold it too
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// The KMS: file://FOLDER, keyfold://HOST[:PORT] or aws://REGION [default: the home folder]
+    #[arg(long, global = true, value_name = "URI", env = "KEYFOLD_KMS")]
+    kms: Option<String>,
+    /// The profile in config.toml of the home folder that says how to reach the KMS
+    #[arg(long, global = true, value_name = "NAME", env = "KEYFOLD_PROFILE")]
+    profile: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -54,9 +73,16 @@ enum Command {
     #[command(subcommand)]
     Secret(secret::Command),
     #[command(subcommand)]
+    AccessKey(access_key::Command),
+    Token(token::Args),
+    #[command(subcommand)]
     Audit(audit::Command),
     #[command(subcommand)]
     Root(root::Command),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    #[command(subcommand)]
+    Store(store::Command),
     Serve(Box<serve::Args>),
     Completions(completions::Args),
 }
@@ -70,12 +96,14 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> Result<()> {
         let console = self.console();
-        let home = Home {
+        let mut home = Home {
             folder: self.home,
+            database: self.database,
             root_file: self.root_file,
             passphrase_file: self.passphrase_file,
         };
-        let session = Session::new(console, home);
+        let target = Target::of(self.kms.as_deref(), self.profile.as_deref(), &mut home)?;
+        let session = Session::new(console, home, target);
         match &self.command {
             Command::Init(args) => init::run(&session, args),
             Command::Key(command) => key::run(&session, command),
@@ -90,8 +118,13 @@ impl Cli {
             Command::Verify(args) => verify::run(&session, args),
             Command::PublicKey(args) => public_key::run(&session, args),
             Command::Secret(command) => secret::run(&session, command),
+            Command::AccessKey(command) => access_key::run(&session, command),
+            Command::Token(args) => token::run(&session, args),
             Command::Audit(command) => audit::run(&session, command),
             Command::Root(command) => root::run(&session, command),
+            Command::Backup(args) => backup::run(&session, args),
+            Command::Restore(args) => restore::run(&session, args),
+            Command::Store(command) => store::run(&session, command),
             Command::Serve(args) => serve::run(&session, args),
             Command::Completions(args) => completions::run(&session, args),
         }

@@ -41,7 +41,7 @@ impl Console {
         let text = if self.json {
             error_json(error).to_string()
         } else {
-            format!("keyfold: {} ({})", error.detail(), error.code())
+            format!("keyfold: {} ({})", fault::words(error), error.code())
         };
         let _ = writeln!(io::stderr(), "{text}");
     }
@@ -69,7 +69,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
     };
     let mut fields = json!({
         "code": error.code().as_str(),
-        "detail": error.detail(),
+        "detail": fault::words(error),
         "retry": retry,
     });
     if let Some(after) = after {

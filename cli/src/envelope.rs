@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use keyfold::envelope::MAX_HEADER_LEN;
 use keyfold::stream::io::read_header;
-use keyfold::{Client, EncryptionContext, Header, KeyUri, Keyring, Kms};
+use keyfold::{EncryptionContext, Header, KeyUri, Keyring};
 
 use crate::fault::{self, Result};
 use crate::input::Input;
-use crate::names::{self, Pair, SCHEME};
+use crate::names::{self, KeyName, Pair};
+use crate::session::{Session, SessionClient};
 
 /// An envelope whose header has been read.
 pub(crate) struct Opened {
@@ -75,21 +76,25 @@ pub(crate) fn about(input: &Input, error: keyfold::Error) -> keyfold::Error {
 pub(crate) struct Unwrapping {
     /// KMS key that may open it, by alias, id, ARN or key URI; by default any of this KMS
     #[arg(long = "key", value_name = "KEY", value_parser = names::key)]
-    keys: Vec<KeyUri>,
+    keys: Vec<KeyName>,
 }
 
 impl Unwrapping {
     /// The keyring. Recipients carry full names, so short ones are looked up.
-    pub(crate) async fn keyring<K: Kms>(&self, client: &Client<K>) -> Result<Keyring> {
+    pub(crate) async fn keyring(
+        &self,
+        session: &Session,
+        client: &SessionClient<'_>,
+    ) -> Result<Keyring> {
         if self.keys.is_empty() {
-            return Ok(Keyring::discover(SCHEME));
+            return Ok(Keyring::discover(session.scheme()));
         }
-        Ok(Keyring::unwrap_with(full_names(client, &self.keys).await?))
+        Ok(Keyring::unwrap_with(full_names(client, &session.uris(&self.keys)?).await?))
     }
 }
 
 /// Keys under the names that recipients carry; aliases are left to the KMS.
-pub(crate) async fn full_names<K: Kms>(client: &Client<K>, keys: &[KeyUri]) -> Result<Vec<KeyUri>> {
+pub(crate) async fn full_names(client: &SessionClient<'_>, keys: &[KeyUri]) -> Result<Vec<KeyUri>> {
     let mut names = Vec::with_capacity(keys.len());
     for key in keys {
         names.push(if key.is_alias() { key.clone() } else { client.resolve(key).await? });

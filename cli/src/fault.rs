@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use keyfold::kms::aws::ServiceError;
 use keyfold::{Error, ErrorCode};
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -25,9 +26,22 @@ pub(crate) fn io(verb: &str, path: &Path, error: io::Error) -> Error {
         .with_source(error)
 }
 
+/// What happened, for people: with the words of a remote service, which is in no log.
+pub(crate) fn words(error: &Error) -> String {
+    let said = error.source().and_then(|source| source.downcast_ref::<ServiceError>());
+    let said = said.and_then(|said| said.message()).filter(|message| !message.is_empty());
+    match said {
+        Some(message) => {
+            let message: String = message.chars().take(2048).collect();
+            format!("{}: {}", error.detail(), message.escape_debug())
+        }
+        None => error.detail().to_owned(),
+    }
+}
+
 /// Says which file an error is about.
 pub(crate) fn at(what: impl Display, error: &Error) -> Error {
-    let located = Error::new(error.code(), format!("{what}: {}", error.detail()));
+    let located = Error::new(error.code(), format!("{what}: {}", words(error)));
     let located = located.with_retry(error.retry());
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(source) => located.with_source(io::Error::from(source.kind())),

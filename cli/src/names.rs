@@ -3,20 +3,50 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
+use keyfold::kms::aws::{AWS_SCHEME, KEYFOLD_SCHEME};
 use keyfold::sign::SignatureAlgorithm;
 use keyfold::{EncryptionContext, KeyUri};
+use keyfold_kms::clock::{Clock, SystemClock, Timestamp};
 
 use crate::fault::{self, Result};
 
-/// The scheme of the embedded KMS in key URIs.
-pub(crate) const SCHEME: &str = "keyfold";
+/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI. Which KMS
+/// it is of, and so its scheme, is known later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyName(String);
 
-/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI.
-pub(crate) fn key(name: &str) -> Result<KeyUri, &'static str> {
-    let whole = name.strip_prefix(SCHEME).is_some_and(|rest| rest.starts_with(':'));
-    let uri = if whole { name.parse() } else { format!("{SCHEME}:{name}").parse() };
-    uri.map_err(|_| "a key is named by its alias, id, ARN or key URI, in printable ASCII")
+/// The schemes that a whole key URI may have.
+const SCHEMES: [&str; 2] = [KEYFOLD_SCHEME, AWS_SCHEME];
+
+/// Checks the name of a key.
+pub(crate) fn key(name: &str) -> Result<KeyName, &'static str> {
+    let name = KeyName(name.to_owned());
+    match name.uri(name.scheme().unwrap_or(KEYFOLD_SCHEME)) {
+        Ok(_) => Ok(name),
+        Err(_) => Err("a key is named by its alias, id, ARN or key URI, in printable ASCII"),
+    }
+}
+
+impl KeyName {
+    /// The scheme, where the name is a whole key URI.
+    fn scheme(&self) -> Option<&'static str> {
+        let (scheme, _) = self.0.split_once(':')?;
+        SCHEMES.into_iter().find(|known| *known == scheme)
+    }
+
+    /// The URI of the key in the KMS of this scheme.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the name is a URI of another KMS's key.
+    pub(crate) fn uri(&self, scheme: &str) -> Result<KeyUri> {
+        match self.scheme() {
+            None => KeyUri::new(format!("{scheme}:{}", self.0)),
+            Some(own) if own == scheme => KeyUri::new(self.0.clone()),
+            Some(_) => Err(fault::invalid(format!("{} is not a key of this KMS", self.0))),
+        }
+    }
 }
 
 /// A signature algorithm by its name.
@@ -51,6 +81,31 @@ pub(crate) fn context(pairs: &[Pair]) -> Result<EncryptionContext> {
         return Err(fault::invalid("a name stands twice in the encryption context"));
     }
     Ok(unique.into_iter().collect())
+}
+
+/// `90s`, `15m`, `12h` or `90d`: a whole number of one unit, more than none.
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    const FORM: &str = "the form is a number and s, m, h or d, such as 12h";
+    let unit = text.chars().last().and_then(|unit| match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(86_400),
+        _ => None,
+    });
+    let (unit, digits) = (unit.ok_or(FORM)?, &text[..text.len() - 1]);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FORM);
+    }
+    // A hundred years are more than enough, and less than any clock overflows at.
+    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=36_500 * 86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or("it is at least 1s and at most 36500d")
+}
+
+/// The time that much later than now.
+pub(crate) fn from_now(after: Duration) -> Timestamp {
+    SystemClock.now().plus(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// `START..END`, `START..` or `..END`: bytes of the plaintext from START up to, not including, END.
@@ -106,8 +161,15 @@ mod tests {
             ),
             ("keyfoldish", "keyfold:keyfoldish"),
         ] {
-            assert_eq!(key(name).expect("a key").as_str(), uri);
+            let name = key(name).expect("a key");
+            assert_eq!(name.uri(KEYFOLD_SCHEME).expect("a key URI").as_str(), uri);
         }
+        let docs = key("alias/docs").expect("a key");
+        assert_eq!(docs.uri(AWS_SCHEME).expect("a key URI").as_str(), "aws:alias/docs");
+        // A whole URI is of one KMS.
+        let whole = key("aws:alias/docs").expect("a key");
+        assert_eq!(whole.uri(AWS_SCHEME).expect("a key URI").as_str(), "aws:alias/docs");
+        assert!(whole.uri(KEYFOLD_SCHEME).is_err());
         for name in ["", "keyfold:", "two words", "clé", &"a".repeat(2048)] {
             assert!(key(name).is_err(), "{name}");
         }
@@ -124,6 +186,31 @@ mod tests {
         assert_eq!(context(&["=", "a="]).expect("a context").len(), 2);
         assert!(context(&["a=1", "a=1"]).is_err());
         assert!("tenant".parse::<Pair>().is_err());
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("12h", 43_200), ("36500d", 3_153_600_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            "1",
+            "1w",
+            "-1h",
+            "+1h",
+            "1.5h",
+            "1h30m",
+            "0s",
+            "36501d",
+            "1\u{e9}",
+            "99999999999999999999d",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub struct Credentials {
 pub(crate) enum Kind {
     AccessKey(AccessKey),
     Bearer(Zeroizing<String>),
+    Connection,
 }
 
 /// An access key and, where it is short-lived, the token of its session.
@@ -121,6 +122,11 @@ impl Credentials {
     /// `invalid_argument` where it is empty, too long, or not printable ASCII.
     pub fn bearer(token: &SecretBytes) -> Result<Self> {
         Ok(Credentials { kind: Kind::Bearer(header_text(token, "a token")?), expires: None })
+    }
+
+    /// Nothing in the request: the connection says who calls, by its TLS client certificate.
+    pub fn of_connection() -> Self {
+        Credentials { kind: Kind::Connection, expires: None }
     }
 
     /// They end at this time, counted from 1970.

@@ -139,6 +139,9 @@ pub struct Trail {
     /// The statement of the key policy that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
+    /// Which limit of the caller's credentials refused: `operation`, `key` or `context`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<String>,
     /// The names in the encryption context.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context_names: Vec<String>,

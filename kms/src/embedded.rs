@@ -398,7 +398,12 @@ impl From<KmsError> for Error {
     fn from(error: KmsError) -> Self {
         use KmsErrorCode as K;
         let code = match error.code() {
-            K::AccessDenied => ErrorCode::KmsDenied,
+            K::AccessDenied
+            | K::MissingAuthentication
+            | K::IncompleteSignature
+            | K::UnrecognizedClient
+            | K::InvalidRequestSignature
+            | K::ExpiredToken => ErrorCode::KmsDenied,
             K::NotFound
             | K::Disabled
             | K::InvalidState
@@ -436,8 +441,9 @@ impl From<OpenError> for Error {
         let code = match &error {
             OpenError::Other(error) => return error.clone().into(),
             OpenError::Exists | OpenError::Unfinished => ErrorCode::VersionConflict,
-            OpenError::IsBackup => ErrorCode::InvalidArgument,
-            OpenError::Store(StoreError::Url(_)) => ErrorCode::InvalidArgument,
+            OpenError::IsBackup | OpenError::Store(StoreError::Url(_)) => {
+                ErrorCode::InvalidArgument
+            }
             OpenError::NoRoot | OpenError::NoSlotOpens { .. } | OpenError::WrongRoot { .. } => {
                 ErrorCode::KmsDenied
             }

@@ -5,6 +5,7 @@
 //! seen that nothing changed that they were evaluated on. What changes something has a
 //! transaction of its own, and takes along what waits.
 
+pub(crate) mod access_keys;
 mod aliases;
 mod authorize;
 mod cache;
@@ -14,7 +15,9 @@ mod grants;
 mod keys;
 mod known;
 mod material;
+mod narrowing;
 mod pages;
+pub(crate) mod permissions;
 mod policies;
 mod queue;
 mod resolve;
@@ -22,12 +25,14 @@ mod rotation;
 mod secrets;
 mod sign;
 mod tags;
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests;
 mod tick;
+pub(crate) mod tokens;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use keyfold::crypto::rng::Rng;
 use parking_lot::Mutex;
@@ -46,8 +51,11 @@ use crate::store::{self, Store};
 pub use authorize::Caller;
 use authorize::KeyPolicy;
 pub use known::Generation;
+pub use narrowing::Narrowing;
 pub use queue::{Begun, Pending, Stale};
 pub use tick::Tick;
+#[cfg(feature = "server")]
+pub(crate) use view::CachedRow;
 pub(crate) use view::View;
 
 /// A KMS over one store, with its root key in memory.
@@ -80,6 +88,7 @@ pub struct Engine {
     queue: queue::Queue,
     /// Whoever has it commits.
     commits: Mutex<()>,
+    failed_commits: AtomicU64,
 }
 
 /// An operation: a request that names its answer. Implemented by every request of
@@ -106,6 +115,9 @@ pub trait Operation {
     const NAME: &'static str;
     /// Whether it changes nothing but the audit chain.
     const READ_ONLY: bool;
+    /// The service that it belongs to: `kms`, `secretsmanager`, or `keyfold` for what is not of
+    /// AWS.
+    const SERVICE: &'static str = "kms";
 
     /// Checks the shape and the limits of the request, before anything else.
     #[doc(hidden)]
@@ -200,6 +212,7 @@ impl Engine {
             queue: queue::Queue::default(),
             default_policy,
             commits: Mutex::new(()),
+            failed_commits: AtomicU64::new(0),
         }
     }
 

@@ -90,6 +90,16 @@ error_codes! {
     Serialization = "SerializationException", 400;
     /// No such operation.
     UnknownOperation = "UnknownOperationException", 400;
+    /// The request carries no credentials.
+    MissingAuthentication = "MissingAuthenticationTokenException", 400;
+    /// The request's credentials are not of a form that can be checked.
+    IncompleteSignature = "IncompleteSignatureException", 400;
+    /// Nobody is known by these credentials.
+    UnrecognizedClient = "UnrecognizedClientException", 400;
+    /// The signature of the request is not the one that its access key makes, or its time is over.
+    InvalidRequestSignature = "InvalidSignatureException", 400;
+    /// The token's time is over.
+    ExpiredToken = "ExpiredTokenException", 400;
     /// A defect, or a store that is damaged.
     Internal = "KMSInternalException", 500;
     /// The root key is sealed.

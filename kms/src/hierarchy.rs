@@ -95,6 +95,10 @@ pub(crate) struct StoreKeys {
     pub root_check: UseKey,
     /// Recognises a request that is made again.
     pub idempotency: UseKey,
+    /// Seals the secrets of access keys.
+    pub access_key: UseKey,
+    /// Seals the key that signs the store's own tokens.
+    pub token_key: UseKey,
 }
 
 impl StoreKeys {
@@ -109,6 +113,8 @@ impl StoreKeys {
             audit_mac: key("audit-mac"),
             root_check: key("root-check"),
             idempotency: key("idempotency"),
+            access_key: key("access-key"),
+            token_key: key("token-key"),
         }
     }
 
@@ -195,6 +201,8 @@ mod tests {
             &keys.audit_mac,
             &keys.root_check,
             &keys.idempotency,
+            &keys.access_key,
+            &keys.token_key,
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().map(|key| *key.expose()).collect();
         assert_eq!(distinct.len(), all.len());

@@ -32,6 +32,9 @@ use keyfold::EncryptionContext;
 use condition::Condition;
 use element::{Actions, Principal, Resource};
 
+/// The operations of the service `kms` that policies and roles name.
+pub(crate) const KMS_ACTIONS: &[&str] = element::ACTIONS;
+
 /// The longest policy document, in bytes.
 pub const MAX_LEN: usize = 32_768;
 

@@ -14,7 +14,8 @@ use crate::error::Result;
 use crate::hierarchy::damaged;
 use crate::store::{MAX_VALUE, Table, Txn};
 use crate::types::{
-    Blob, GrantOperation, KeySpec, KeyState, KeyUsage, Origin, RotationType, context,
+    AccessKeyStatus, Blob, GrantOperation, KeySpec, KeyState, KeyUsage, Origin, RotationType,
+    context,
 };
 
 const FORMAT: u8 = 1;
@@ -246,6 +247,43 @@ impl Row for TombstoneRow {
     const NAME: &'static str = "a tombstone";
 }
 
+/// An access key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AccessKeyRow {
+    pub user: String,
+    /// What the user's role allows under this key.
+    pub permissions: Vec<String>,
+    pub status: AccessKeyStatus,
+    pub created: Timestamp,
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+    /// The secret under the key for access keys; bound to everything above but the status.
+    pub sealed: Blob,
+}
+
+impl Row for AccessKeyRow {
+    const TABLE: Table = Table::AccessKeys;
+    const NAME: &'static str = "an access key";
+}
+
+/// The key that signs the store's own tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TokenKeyRow {
+    /// Names the key in the tokens.
+    pub id: String,
+    /// PKCS#8, under the key for token keys; bound to its name.
+    pub sealed: Blob,
+    pub created: Timestamp,
+}
+
+impl Row for TokenKeyRow {
+    const TABLE: Table = Table::Config;
+    const NAME: &'static str = "the key of tokens";
+}
+
+/// The key of [`TokenKeyRow`].
+pub(crate) const TOKEN_KEY: &[u8] = b"token-key";
+
 /// Decodes bytes as every kind of row, for tests of its totality.
 pub(crate) fn decode_as_each(bytes: &[u8]) {
     fn one<R: Row>(bytes: &[u8]) {
@@ -259,6 +297,8 @@ pub(crate) fn decode_as_each(bytes: &[u8]) {
     one::<AliasRow>(bytes);
     one::<GrantRow>(bytes);
     one::<TombstoneRow>(bytes);
+    one::<AccessKeyRow>(bytes);
+    one::<TokenKeyRow>(bytes);
 }
 
 #[cfg(test)]

@@ -199,11 +199,10 @@ impl Server {
 
     fn prepare(config: &ServerConfig) -> Result<(Option<Tls>, Authenticator), ServeError> {
         config.check()?;
-        // For what makes connections of its own; a provider that is there already stays.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        install_crypto();
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let authenticator = Authenticator::new(config.auth.clone())
-            .map_err(|error| ServeError::config(format!("auth: {error}")))?;
+            .map_err(|error| ServeError::config(error.to_string()))?;
         Ok((tls, authenticator))
     }
 
@@ -256,8 +255,7 @@ impl Server {
             tokio::spawn(serve(listener, None, connections, app.clone(), metrics_handle.clone()))
         });
         let routes = http::router(&app);
-        let connections =
-            Connections::new(routes, app.config.limits.connections, tls.is_some());
+        let connections = Connections::new(routes, app.config.limits.connections, tls.is_some());
         let served = serve(listener, tls, connections, app.clone(), handle).await;
         app.host.stop();
         // Connections are over: what they queued is committed now.
@@ -269,6 +267,12 @@ impl Server {
         }
         served.map_err(ServeError::Io)
     }
+}
+
+/// Chooses the cryptography of every TLS connection of this process that has not chosen its own:
+/// those to issuers of tokens and to collectors of traces. One that is chosen already stays.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// Serves the connections of one listener.
@@ -356,7 +360,9 @@ fn may_heal(error: &OpenError) -> bool {
     matches!(
         error,
         OpenError::NoSlotOpens { .. }
-            | OpenError::Store(StoreError::Locked | StoreError::Other(_))
+            | OpenError::Store(
+                StoreError::Locked | StoreError::Unavailable(_) | StoreError::Other(_)
+            )
     )
 }
 

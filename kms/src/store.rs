@@ -89,6 +89,10 @@ tables! {
     SecretDeletionsDue = 20;
     /// Values of secrets, sealed: secret id, version id.
     SecretValues = 21;
+    /// Access keys, their secrets sealed, by access key id.
+    AccessKeys = 22;
+    /// Access keys in the order of their users: user name, zero byte, access key id.
+    AccessKeysByUser = 23;
 }
 
 /// A record: its key within the table and its value.

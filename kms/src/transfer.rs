@@ -298,9 +298,9 @@ impl Walk {
             }
             let from = self.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let found = txn.scan(table, (from, Bound::Unbounded), STEP)?;
-            match found.last() {
-                Some((last, _)) => self.after = Some(last.clone()),
-                None => (self.table, self.after) = (self.tables.next().copied(), None),
+            self.after = found.last().map(|(last, _)| last.clone());
+            if found.is_empty() {
+                self.table = self.tables.next().copied();
             }
             self.page = found.into_iter();
         }

@@ -16,12 +16,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access_keys;
 mod crypto;
 mod grants;
 mod keys;
 mod names;
 mod rotation;
 mod secrets;
+mod tokens;
 
 use std::fmt;
 
@@ -32,12 +34,14 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+pub use access_keys::*;
 pub use crypto::*;
 pub use grants::*;
 pub use keys::*;
 pub use names::*;
 pub use rotation::*;
 pub use secrets::*;
+pub use tokens::*;
 
 /// Public bytes: base64 on the wire.
 ///
@@ -216,6 +220,14 @@ pub(crate) mod context {
 
         deserializer.deserialize_option(Pairs)
     }
+}
+
+/// Reads a member that must be there, though it may be empty: `null` is none.
+pub(crate) fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let member: Option<T> = Option::deserialize(deserializer)?;
+    member.ok_or_else(|| serde::de::Error::custom("it must not be null"))
 }
 
 /// Defines an enumeration of the wire: its variants and their names there.

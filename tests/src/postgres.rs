@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-pub use programs::programs;
+use programs::programs;
 
 /// The password of the server's one user.
 const PASSWORD: &str = "keyfold-test";
@@ -112,6 +112,24 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Makes it offer TLS from now on.
+    ///
+    /// # Panics
+    /// Where the files cannot be copied or the server does not read them.
+    pub fn encrypt(&mut self, certificate: &Path, key: &Path) {
+        for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let copy = self.data().join(name);
+            fs::copy(file, &copy).expect("copied");
+            succeed(Command::new("chmod").arg("0600").arg(&copy)).expect("its owner's alone");
+            if is_root() {
+                succeed(Command::new("chown").arg("postgres").arg(&copy)).expect("the server's");
+            }
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on").expect("a setting");
+        self.stop("fast").expect("stopped");
+        self.boot().expect("started");
     }
 
     /// Ends it: `fast` in good order, `immediate` as a crash would.

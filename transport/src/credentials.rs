@@ -32,7 +32,10 @@ const SESSION: &str = "keyfold";
 /// assert!(keyfold_credentials(&token)?.is_some());
 /// # Ok::<(), keyfold::Error>(())
 /// ```
-pub struct Environment(Box<dyn Fn(&str) -> Option<String>>);
+pub struct Environment(Box<Variables>);
+
+/// Gives the value of a variable.
+type Variables = dyn Fn(&str) -> Option<String>;
 
 impl Environment {
     /// The environment of this process. A variable that is empty or no text counts as absent.

@@ -48,7 +48,7 @@ impl Default for RemoteOptions {
             dual_stack: false,
             retry: RetryLimits::default(),
             breaker: BreakerLimits::default(),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
         }
     }
 }

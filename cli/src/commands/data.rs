@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use keyfold::{KeyUri, SecretBytes};
+use keyfold::SecretBytes;
 use pollster::block_on;
 use serde_json::json;
 
 use crate::envelope::{ContextPairs, shown};
 use crate::fault::{self, Result};
 use crate::input::{DASH, Input};
-use crate::names;
+use crate::names::{self, KeyName};
 use crate::output::{Content, Options, Output};
 use crate::session::Session;
 
@@ -27,7 +27,7 @@ pub(crate) enum Command {
 pub(crate) struct Encrypt {
     /// The KMS key
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: KeyUri,
+    key: KeyName,
     #[command(flatten)]
     common: Common,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Encrypt {
 pub(crate) struct Decrypt {
     /// The KMS key it must be of; needed for RSA keys only
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: Option<KeyUri>,
+    key: Option<KeyName>,
     #[command(flatten)]
     common: Common,
 }
@@ -73,17 +73,17 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
             }
             let plaintext = SecretBytes::new(std::mem::take(&mut plaintext));
             let context = args.common.context.context()?;
-            let client = session.client()?;
-            let sealed = block_on(client.encrypt_small(&args.key, plaintext, &context))?;
+            let (client, key) = (session.client()?, session.uri(&args.key)?);
+            let sealed = block_on(client.encrypt_small(&key, plaintext, &context))?;
             finish(session, output, &sealed, "encrypted")
         }
         Command::Decrypt(args) => {
             let (input, output) = args.common.open(Content::Unknown, true)?;
             let ciphertext = input.read_all(MAX_CIPHERTEXT, "a ciphertext")?;
             let context = args.common.context.context()?;
+            let key = args.key.as_ref().map(|key| session.uri(key)).transpose()?;
             let client = session.client()?;
-            let plaintext =
-                block_on(client.decrypt_small(args.key.as_ref(), &ciphertext, &context))?;
+            let plaintext = block_on(client.decrypt_small(key.as_ref(), &ciphertext, &context))?;
             finish(session, output, plaintext.expose(), "decrypted")
         }
     }

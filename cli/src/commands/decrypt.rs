@@ -18,7 +18,7 @@ use crate::input::DASH;
 use crate::names::{self, ByteRange, Pair};
 use crate::output::{Content, Options, Output};
 use crate::progress::Progress;
-use crate::session::{EmbeddedClient, Session};
+use crate::session::{Session, SessionClient};
 use crate::{public_keys, pump};
 
 /// Decrypt files, or parts of them
@@ -90,7 +90,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     })?;
     let demands = demands(args)?;
     let client = session.client()?;
-    let keyring = block_on(args.keys.keyring(&client))?;
+    let keyring = block_on(args.keys.keyring(session, &client))?;
     for job in &jobs {
         decrypt(session, args, &client, &keyring, &demands, job)?;
     }
@@ -117,7 +117,7 @@ fn demands(args: &Args) -> Result<Demands> {
 fn decrypt(
     session: &Session,
     args: &Args,
-    client: &EmbeddedClient<'_>,
+    client: &SessionClient<'_>,
     keyring: &Keyring,
     demands: &Demands,
     job: &Job,
@@ -153,7 +153,7 @@ fn decrypt(
 fn whole(
     session: &Session,
     args: &Args,
-    client: &EmbeddedClient<'_>,
+    client: &SessionClient<'_>,
     keyring: &Keyring,
     demands: &Demands,
     mut opened: Opened,
@@ -171,7 +171,7 @@ fn whole(
 
 fn part(
     args: &Args,
-    client: &EmbeddedClient<'_>,
+    client: &SessionClient<'_>,
     keyring: &Keyring,
     demands: &Demands,
     opened: Opened,

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use keyfold::sign::{MAX_ENCODED_KEY_LEN, SigningKey};
-use keyfold::{EncryptionContext, KeyUri, Keyring, SealOptions, Signer, Suite};
+use keyfold::{EncryptionContext, Keyring, SealOptions, Signer, Suite};
 use pollster::block_on;
 use serde::Serialize;
 
+use crate::commands::rewrap::wrapping;
 use crate::envelope::{ContextPairs, sealed_name, shown};
 use crate::fault::{self, Result};
 use crate::files::{Job, ThreadCount, jobs};
 
 use crate::input::{DASH, Input};
+use crate::names::KeyName;
 use crate::output::{Content, Options, Output};
 use crate::progress::Progress;
-use crate::session::{EmbeddedClient, Session};
+use crate::session::{Session, SessionClient};
 use crate::{names, pump};
 
 /// Encrypt files
@@ -27,12 +29,12 @@ use crate::{names, pump};
 pub(crate) struct Args {
     /// KMS key that may open the file later; the first one makes the data key
     #[arg(long = "key", short = 'k', value_name = "KEY", required = true, value_parser = names::key)]
-    keys: Vec<KeyUri>,
+    keys: Vec<KeyName>,
     #[command(flatten)]
     context: ContextPairs,
     /// Sign with this key of the KMS
     #[arg(long, value_name = "KEY", value_parser = names::key)]
-    sign_with: Option<KeyUri>,
+    sign_with: Option<KeyName>,
     /// Sign with the private key in this file (PKCS#8, PEM)
     #[arg(long, value_name = "PEM", conflicts_with = "sign_with")]
     sign_with_file: Option<PathBuf>,
@@ -81,16 +83,11 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     }
     let jobs = jobs(&args.files, args.output.as_deref(), |file| Ok(sealed_name(file)))?;
     let context = args.context.context()?;
-    let mut keys = args.keys.iter().cloned();
-    let mut keyring =
-        Keyring::generate_with(keys.next().ok_or_else(|| fault::invalid("name a key with --key"))?);
-    for key in keys {
-        keyring = keyring.also_wrap_with(key);
-    }
+    let keyring = wrapping(&session.uris(&args.keys)?)?;
     let local = args.sign_with_file.as_deref().map(signing_key).transpose()?;
     let signer = match (&local, &args.sign_with) {
         (Some(key), _) => Some(Signer::Local(key)),
-        (None, Some(key)) => Some(Signer::Kms(key.clone())),
+        (None, Some(key)) => Some(Signer::Kms(session.uri(key)?)),
         (None, None) => None,
     };
     let client = session.client()?;
@@ -103,7 +100,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 fn encrypt(
     session: &Session,
     args: &Args,
-    client: &EmbeddedClient<'_>,
+    client: &SessionClient<'_>,
     keyring: &Keyring,
     context: &EncryptionContext,
     signer: Option<&Signer<'_>>,

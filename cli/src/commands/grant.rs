@@ -1,6 +1,5 @@
 //! `keyfold grant`.
 
-use keyfold::KeyUri;
 use keyfold_kms::types::{
     CreateGrantRequest, GrantConstraints, GrantListEntry, GrantOperation, ListGrantsRequest,
     ListRetirableGrantsRequest, RetireGrantRequest, RevokeGrantRequest,
@@ -8,7 +7,7 @@ use keyfold_kms::types::{
 use serde_json::json;
 
 use crate::fault::Result;
-use crate::names::{self, Pair};
+use crate::names::{self, KeyName, Pair};
 use crate::session::Session;
 
 /// Grants: what a principal may do with one key
@@ -22,7 +21,7 @@ pub(crate) enum Command {
     Revoke {
         /// The key
         #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-        key: KeyUri,
+        key: KeyName,
         /// The grant
         #[arg(value_name = "GRANT_ID")]
         grant: String,
@@ -35,7 +34,7 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     /// The key
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: KeyUri,
+    key: KeyName,
     /// Who may: the ARN of a principal
     #[arg(long, value_name = "PRINCIPAL", required_unless_present = "to_service")]
     to: Option<String>,
@@ -67,7 +66,7 @@ pub(crate) struct List {
     /// The key
     #[arg(long, short, value_name = "KEY", value_parser = names::key,
           required_unless_present = "retirable_by")]
-    key: Option<KeyUri>,
+    key: Option<KeyName>,
     /// The principal that may end the grants, on any key
     #[arg(long, value_name = "PRINCIPAL", conflicts_with = "key")]
     retirable_by: Option<String>,
@@ -81,7 +80,7 @@ pub(crate) struct Retire {
     /// The key, instead of the token
     #[arg(long, short, value_name = "KEY", value_parser = names::key, requires = "grant",
           conflicts_with = "token")]
-    key: Option<KeyUri>,
+    key: Option<KeyName>,
     /// The grant, instead of the token
     #[arg(long = "id", value_name = "GRANT_ID", requires = "key")]
     grant: Option<String>,

@@ -2,7 +2,7 @@
 
 mod settings;
 
-use keyfold::{Error, ErrorCode, KeyUri};
+use keyfold::{Error, ErrorCode};
 use keyfold_kms::types::{
     AliasListEntry, CancelKeyDeletionRequest, CreateAliasRequest, CreateKeyRequest,
     DescribeKeyRequest, DisableKeyRequest, EnableKeyRequest, KeyMetadata, KeySpec, KeyUsage,
@@ -11,7 +11,7 @@ use keyfold_kms::types::{
 use serde_json::{Value, json};
 
 use crate::fault::{self, Result};
-use crate::names::{self, Pair};
+use crate::names::{self, KeyName, Pair};
 use crate::session::Session;
 use crate::terminal;
 
@@ -51,7 +51,7 @@ pub(crate) enum Command {
 pub(crate) struct One {
     /// The key, by alias, id, ARN or key URI
     #[arg(value_name = "KEY", value_parser = names::key)]
-    key: KeyUri,
+    key: KeyName,
 }
 
 #[derive(clap::Args)]
@@ -263,7 +263,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<Value> {
 }
 
 /// Tells the state of a key after a change.
-fn state(session: &Session, key: &KeyUri, done: &str) -> Result<()> {
+fn state(session: &Session, key: &KeyName, done: &str) -> Result<()> {
     let metadata = session.describe(key)?;
     session.console.answer(&to_json(&metadata)?, format!("{done} {}", metadata.arn))
 }

@@ -4,14 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use keyfold::KeyUri;
 use pollster::block_on;
 use serde_json::json;
 
 use crate::envelope::shown;
 use crate::fault::Result;
 use crate::input::DASH;
-use crate::names;
+use crate::names::{self, KeyName};
 use crate::output::{Content, Options, Output};
 use crate::session::Session;
 
@@ -20,7 +19,7 @@ use crate::session::Session;
 pub(crate) struct Args {
     /// The KMS key
     #[arg(value_name = "KEY", value_parser = names::key)]
-    key: KeyUri,
+    key: KeyName,
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Pem)]
     format: Format,
@@ -46,7 +45,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let content = if args.format == Format::Der { Content::Binary } else { Content::Text };
     let options = Options { force: args.force, content, like: None, private: false };
     let mut output = Output::create(&args.output, options)?;
-    let key = block_on(session.client()?.public_key(&args.key))?;
+    let uri = session.uri(&args.key)?;
+    let key = block_on(session.client()?.public_key(&uri))?;
     let bytes = match args.format {
         Format::Pem => key.to_spki_pem().into_bytes(),
         Format::Der => key.to_spki_der(),
@@ -59,7 +59,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         return Ok(());
     }
     let answer = json!({
-        "key": args.key.as_str(),
+        "key": uri.as_str(),
         "key_spec": key.spec().as_str(),
         "output": path,
     });

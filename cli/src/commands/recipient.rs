@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use keyfold::KeyUri;
 use pollster::block_on;
 use serde_json::json;
 
@@ -10,7 +9,7 @@ use crate::commands::inspect::recipients_json;
 use crate::commands::rewrap::{Place, wrapping};
 use crate::envelope::{self, Opened, Unwrapping, full_names, shown};
 use crate::fault::{self, Result};
-use crate::names;
+use crate::names::{self, KeyName};
 use crate::session::Session;
 
 /// Change who can open an envelope, without touching its body
@@ -28,7 +27,7 @@ pub(crate) enum Command {
 pub(crate) struct Add {
     /// KMS key that may open it too; may be repeated
     #[arg(long, value_name = "KEY", required = true, value_parser = names::key)]
-    to: Vec<KeyUri>,
+    to: Vec<KeyName>,
     #[command(flatten)]
     keys: Unwrapping,
     #[command(flatten)]
@@ -39,7 +38,7 @@ pub(crate) struct Add {
 pub(crate) struct Remove {
     /// KMS key that may open it no longer; may be repeated
     #[arg(long, value_name = "KEY", required = true, value_parser = names::key)]
-    key: Vec<KeyUri>,
+    key: Vec<KeyName>,
     #[command(flatten)]
     place: Place,
 }
@@ -58,15 +57,15 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::Add(args) => {
             let client = session.client()?;
-            let from = block_on(args.keys.keyring(&client))?;
-            let new = wrapping(&args.to)?;
+            let from = block_on(args.keys.keyring(session, &client))?;
+            let new = wrapping(&session.uris(&args.to)?)?;
             args.place.rewrite(session, "added to", |header| {
                 block_on(client.add_recipients(header, &from, &new))
             })
         }
         Command::Remove(args) => {
             let client = session.client()?;
-            let keys = block_on(full_names(&client, &args.key))?;
+            let keys = block_on(full_names(&client, &session.uris(&args.key)?))?;
             args.place.rewrite(session, "removed from", |header| {
                 block_on(client.remove_recipients(header, &keys))
             })

@@ -12,7 +12,7 @@ use crate::commands::inspect::recipients_json;
 use crate::envelope::{self, Opened, Unwrapping, shown};
 use crate::fault::{self, Result};
 use crate::input::Input;
-use crate::names;
+use crate::names::{self, KeyName};
 use crate::output::{Content, Options, Output};
 use crate::session::Session;
 
@@ -24,7 +24,7 @@ use crate::session::Session;
 pub(crate) struct Args {
     /// KMS key that may open it from now on, instead of those before; may be repeated
     #[arg(long, value_name = "KEY", required = true, value_parser = names::key)]
-    to: Vec<KeyUri>,
+    to: Vec<KeyName>,
     #[command(flatten)]
     keys: Unwrapping,
     #[command(flatten)]
@@ -50,8 +50,8 @@ pub(crate) struct Place {
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let client = session.client()?;
-    let from = block_on(args.keys.keyring(&client))?;
-    let to = wrapping(&args.to)?;
+    let from = block_on(args.keys.keyring(session, &client))?;
+    let to = wrapping(&session.uris(&args.to)?)?;
     args.place.rewrite(session, "rewrapped", |header| block_on(client.rewrap(header, &from, &to)))
 }
 

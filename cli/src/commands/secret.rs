@@ -6,7 +6,7 @@ mod import;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use keyfold::{KeyUri, SecretBytes};
+use keyfold::SecretBytes;
 use keyfold_kms::types::{
     DeleteSecretRequest, GetRandomPasswordRequest, ListSecretVersionIdsRequest, ListSecretsRequest,
     RestoreSecretRequest,
@@ -17,9 +17,10 @@ use zeroize::Zeroizing;
 use crate::envelope::shown;
 use crate::fault::{self, Result};
 use crate::input::{DASH, Input};
+use crate::names::{self, KeyName};
 use crate::output::{Content, Options, Output};
-use crate::session::{Session, engine_name};
-use crate::{names, terminal};
+use crate::session::Session;
+use crate::terminal;
 
 /// The password safe: secrets with versions, rotation and a recovery window
 #[derive(clap::Subcommand)]
@@ -64,7 +65,7 @@ pub(crate) struct Put {
     file: PathBuf,
     /// KMS key that protects a new secret; by default the safe's own
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: Option<KeyUri>,
+    key: Option<KeyName>,
 }
 
 #[derive(clap::Args)]
@@ -154,9 +155,7 @@ fn read_value(input: Input) -> Result<SecretBytes> {
 
 fn put(session: &Session, args: &Put) -> Result<()> {
     let value = read_value(Input::open(&args.file)?)?;
-    let key = args.key.as_ref().map(engine_name).transpose()?;
-    let engine = session.kms()?.engine();
-    let version = engine.put_secret(&engine.owner(), &args.name, &value, key)?;
+    let version = session.put_secret(&args.name, &value, args.key.as_ref())?;
     let answer = json!({ "Name": args.name, "VersionId": version });
     session.console.answer(&answer, format!("stored {}, version {version}", args.name))
 }
@@ -167,9 +166,8 @@ fn get(session: &Session, args: &Get) -> Result<()> {
     // With --json the value is part of the answer.
     let to_answer = session.console.json && crate::input::is_dash(&args.output);
     let output = if to_answer { None } else { Some(Output::create(&args.output, options)?) };
-    let engine = session.kms()?.engine();
     let (version, stage) = (args.version_id.as_deref(), args.stage.as_deref());
-    let (value, version) = engine.get_secret(&engine.owner(), &args.name, version, stage)?;
+    let (value, version) = session.get_secret(&args.name, version, stage)?;
     let Some(mut output) = output else {
         return answer_value(&args.name, &version, &value);
     };
@@ -273,8 +271,7 @@ fn rotate(session: &Session, args: &Rotate) -> Result<()> {
         exclude_punctuation: args.no_punctuation,
         ..GetRandomPasswordRequest::default()
     };
-    let engine = session.kms()?.engine();
-    let answer = engine.rotate_secret(&engine.owner(), &args.name, value.as_ref(), &password)?;
+    let answer = session.rotate_secret(&args.name, value.as_ref(), &password)?;
     let text = format!("rotated {}, version {}", answer.name, answer.version_id);
     session.console.answer(&answer, text)
 }

@@ -13,10 +13,10 @@ use crate::fault::Result;
 
 use crate::input::{DASH, Input, is_dash};
 use crate::messages::{Form, Message};
-use crate::names;
+use crate::names::{self, KeyName};
 use crate::output::{Content, Options, Output};
 use crate::public_keys::default_algorithm;
-use crate::session::{EmbeddedClient, Session};
+use crate::session::{Session, SessionClient};
 
 /// Sign a file with a key of the KMS
 ///
@@ -26,7 +26,7 @@ use crate::session::{EmbeddedClient, Session};
 pub(crate) struct Args {
     /// The KMS key that signs
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: KeyUri,
+    key: KeyName,
     /// The algorithm; by default the one of the key, for RSA keys RSASSA_PSS_SHA_256
     #[arg(long, value_name = "NAME", value_parser = names::algorithm)]
     algorithm: Option<SignatureAlgorithm>,
@@ -69,12 +69,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         private: false,
     };
     let mut output = Output::create(&target, options)?;
-    let client = session.client()?;
-    let spec = block_on(client.public_key(&args.key))?.spec();
+    let (client, key) = (session.client()?, session.uri(&args.key)?);
+    let spec = block_on(client.public_key(&key))?.spec();
     let algorithm = args.algorithm.unwrap_or_else(|| default_algorithm(spec));
     let name = shown(input.path());
     let message = Message::read(input, algorithm, MAX_KMS_MESSAGE, session.console)?;
-    let mut signature = sign(&client, &args.key, algorithm, &message)?;
+    let mut signature = sign(&client, &key, algorithm, &message)?;
     if args.form == Form::Raw {
         signature = ecdsa_der_to_raw(spec, &signature)?;
     }
@@ -95,7 +95,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 }
 
 fn sign(
-    client: &EmbeddedClient<'_>,
+    client: &SessionClient<'_>,
     key: &KeyUri,
     algorithm: SignatureAlgorithm,
     message: &Message,

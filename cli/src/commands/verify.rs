@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use keyfold::KeyUri;
 use keyfold::sign::{PublicKey, SignatureAlgorithm, ecdsa_raw_to_der};
 use pollster::block_on;
 use serde_json::json;
@@ -11,7 +10,7 @@ use crate::envelope::shown;
 use crate::fault::{self, Result};
 use crate::input::{DASH, Input};
 use crate::messages::{Form, Message, one_stdin, signature};
-use crate::names;
+use crate::names::{self, KeyName};
 use crate::public_keys::{self, default_algorithm};
 use crate::session::Session;
 
@@ -26,7 +25,7 @@ pub(crate) struct Args {
     public_key: Option<PathBuf>,
     /// The KMS key that signed
     #[arg(long, short, value_name = "KEY", value_parser = names::key, conflicts_with = "public_key")]
-    key: Option<KeyUri>,
+    key: Option<KeyName>,
     /// The algorithm; by default the one of the key, for RSA keys RSASSA_PSS_SHA_256
     #[arg(long, value_name = "NAME", value_parser = names::algorithm)]
     algorithm: Option<SignatureAlgorithm>,
@@ -72,7 +71,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 fn public_key(session: &Session, args: &Args) -> Result<PublicKey> {
     match (&args.public_key, &args.key) {
         (Some(path), _) => public_keys::read(path),
-        (None, Some(key)) => block_on(session.client()?.public_key(key)),
+        (None, Some(key)) => block_on(session.client()?.public_key(&session.uri(key)?)),
         (None, None) => Err(fault::invalid("name the signer with --public-key or --key")),
     }
 }

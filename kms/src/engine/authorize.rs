@@ -8,8 +8,10 @@ use keyfold::EncryptionContext;
 use uuid::Uuid;
 
 use super::known::{Generation, Scope};
-use super::view::{CachedRow, Kept};
-use super::{Call, Engine};
+#[cfg(feature = "server")]
+use super::view::CachedRow;
+use super::view::Kept;
+use super::{Call, Engine, Narrowing, permissions};
 use crate::arn::Realm;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::damaged;
@@ -39,29 +41,36 @@ use crate::types::GrantOperation;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Caller {
-    principal: String,
-    account: String,
-    authentication: String,
-    permissions: Vec<String>,
+    identity: Arc<Identity>,
     source_ip: Option<IpAddr>,
     request_id: Option<Uuid>,
     /// The rows that it was authenticated by.
     footing: Vec<(Scope, Generation)>,
 }
 
+/// What stays the same from request to request.
+#[derive(Clone, Debug)]
+struct Identity {
+    principal: String,
+    account: String,
+    authentication: String,
+    permissions: Vec<String>,
+    narrowing: Option<Narrowing>,
+}
+
 impl Caller {
     /// A principal of an account, by its ARN. Its own role allows nothing yet: it may do what
     /// key policies and grants allow it by name.
     pub fn new(principal: impl Into<String>, account: impl Into<String>) -> Self {
-        Caller {
+        let identity = Identity {
             principal: principal.into(),
             account: account.into(),
             authentication: "none".into(),
             permissions: Vec::new(),
-            source_ip: None,
-            request_id: None,
-            footing: Vec::new(),
-        }
+            narrowing: None,
+        };
+        let (identity, footing) = (Arc::new(identity), Vec::new());
+        Caller { identity, source_ip: None, request_id: None, footing }
     }
 
     pub(crate) fn owner(realm: &Realm) -> Self {
@@ -83,15 +92,27 @@ impl Caller {
         mut self,
         actions: impl IntoIterator<Item = P>,
     ) -> Self {
-        self.permissions.extend(actions.into_iter().map(Into::into));
+        self.identity().permissions.extend(actions.into_iter().map(Into::into));
         self
     }
 
     /// How the principal proved who it is, for the audit record.
     #[must_use]
     pub fn authenticated_by(mut self, method: impl Into<String>) -> Self {
-        self.authentication = method.into();
+        self.identity().authentication = method.into();
         self
+    }
+
+    /// Limits the caller to some operations, keys or contexts, whatever else it may do. An
+    /// earlier narrowing is replaced.
+    #[must_use]
+    pub fn narrowed(mut self, to: Narrowing) -> Self {
+        self.identity().narrowing = Some(to).filter(|narrowing| !narrowing.is_empty());
+        self
+    }
+
+    fn identity(&mut self) -> &mut Identity {
+        Arc::make_mut(&mut self.identity)
     }
 
     /// Where the request came from, for conditions on `aws:SourceIp`.
@@ -111,7 +132,7 @@ impl Caller {
     /// Lets everything that the caller does rest on a row: what is answered is so that the row
     /// was the same when the audit record became durable.
     #[must_use]
-    #[allow(dead_code, reason = "for what authenticates callers by rows: the server")]
+    #[cfg(feature = "server")]
     pub(crate) fn resting_on<T>(mut self, row: &CachedRow<T>) -> Self {
         self.footing.push(row.footing());
         self
@@ -123,16 +144,21 @@ impl Caller {
 
     /// The principal's ARN.
     pub fn principal(&self) -> &str {
-        &self.principal
+        &self.identity.principal
     }
 
     /// The principal's account.
     pub fn account(&self) -> &str {
-        &self.account
+        &self.identity.account
     }
 
-    pub(crate) fn authentication(&self) -> &str {
-        &self.authentication
+    /// How the principal proved who it is.
+    pub fn authentication(&self) -> &str {
+        &self.identity.authentication
+    }
+
+    pub(crate) fn narrowing(&self) -> Option<&Narrowing> {
+        self.identity.narrowing.as_ref()
     }
 
     pub(crate) fn request_id(&self) -> Option<Uuid> {
@@ -145,10 +171,7 @@ impl Caller {
 
     /// Whether the caller's own role allows an action.
     pub(crate) fn permits(&self, action: &str) -> bool {
-        self.permissions.iter().any(|permission| match permission.strip_suffix('*') {
-            Some(prefix) => action.starts_with(prefix),
-            None => action == permission,
-        })
+        self.identity.permissions.iter().any(|permission| permissions::reaches(permission, action))
     }
 }
 
@@ -192,7 +215,7 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// Adds an encryption context for the conditions of a policy.
+    /// Adds an encryption context, for the caller's limits and the conditions of a policy.
     pub(crate) fn with_context(mut self, context: &'a EncryptionContext) -> Self {
         self.context = Some(context);
         self
@@ -256,6 +279,9 @@ impl Call<'_> {
     /// then a grant.
     pub(crate) fn authorize(&mut self, key: &KeyRow, ask: &Ask<'_>) -> Result<()> {
         let action = ask.action;
+        if let Some(context) = ask.context {
+            self.require_pairs(context)?;
+        }
         match self.ask_policy(key, ask)? {
             Verdict::Allow => return Ok(()),
             Verdict::Deny => return Err(self.denied(action)),

@@ -1,6 +1,7 @@
 //! How operations become durable: one transaction at a time, each with the records of all
 //! operations that wait.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
@@ -155,7 +156,7 @@ impl Engine {
             prepared,
             via: None,
         };
-        let answer = request.run(&mut call);
+        let answer = call.perform(request);
         let unused = call.prepared.take();
         if !on.basis.missed || on.basis.wants_write {
             return answer;
@@ -169,7 +170,8 @@ impl Engine {
         let Evaluation { trail, basis, .. } = on;
         store::read(&*self.store, |txn| {
             let txn = View::snapshot(self, txn, basis);
-            request.run(&mut Call { engine: self, caller, now, txn, trail, prepared, via: None })
+            let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
+            call.perform(request)
         })
     }
 
@@ -182,6 +184,12 @@ impl Engine {
         let count = self.commit_waiting();
         MutexGuard::unlock_fair(turn);
         count
+    }
+
+    /// How many commits of this process failed: nothing of them was answered or kept. A host
+    /// watches it, as none of what it serves goes on without commits.
+    pub fn failed_commits(&self) -> u64 {
+        self.failed_commits.load(Ordering::Relaxed)
     }
 
     /// The newest generation of the store that this process knows of.
@@ -240,7 +248,7 @@ impl Engine {
             }
             let txn = view.reborrow();
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
-            let response = request.run(&mut call)?;
+            let response = call.perform(request)?;
             let about = (O::NAME, O::READ_ONLY);
             let record = self.draft(caller, now, about, "ok", call.trail)?;
             call.txn.record(record)?;
@@ -323,6 +331,7 @@ impl Engine {
             // What waits goes back to the queue.
             Err(Failure::Work(error)) => Err(error),
             Err(Failure::Commit(error)) => {
+                self.failed_commits.fetch_add(1, Ordering::Relaxed);
                 taken.settle(|_| Outcome::Failed(error.clone()));
                 Err(error.into())
             }

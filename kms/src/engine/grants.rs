@@ -648,7 +648,7 @@ impl Operation for RetireGrantRequest {
         let retiring = grant.retiring.as_ref().is_some_and(|r| r.text() == caller);
         let grantee = grant.grantee.text() == caller
             && grant.operations.contains(&GrantOperation::RetireGrant);
-        let owner = caller == call.realm().account_root() && call.caller.permits(ACTION);
+        let owner = call.caller.account() == call.realm().account && call.caller.permits(ACTION);
         if !retiring && !grantee && !owner {
             return Err(call.denied(ACTION));
         }

@@ -255,7 +255,9 @@ fn begins_with_id(table: Table) -> bool {
         | Table::DeletionsDue
         | Table::RotationsDue
         | Table::SecretNames
-        | Table::SecretDeletionsDue => false,
+        | Table::SecretDeletionsDue
+        | Table::AccessKeys
+        | Table::AccessKeysByUser => false,
     }
 }
 

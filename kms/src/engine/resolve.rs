@@ -37,18 +37,31 @@ impl Call<'_> {
     /// `InvalidArnException` for an ARN that cannot name a key here.
     pub(crate) fn find_key(&mut self, name: &str, names: Names) -> Result<Option<KeyRow>> {
         let parsed = self.parse_name(name, names)?;
-        let id = match parsed {
-            Name::Key(id) => id,
-            Name::Nothing => return Ok(None),
+        if let Name::Alias(alias) = parsed {
+            self.trail.alias = Some(alias.to_owned());
+        }
+        match self.id_of(&parsed)? {
+            Some(id) => self.load_key(id),
+            None => self.require_no_limit().map(|()| None),
+        }
+    }
+
+    /// The id of the key under any of its names, whether or not there still is one.
+    pub(crate) fn key_id_of(&mut self, name: &str) -> Result<Option<Uuid>> {
+        match self.parse_name(name, Names::KeysAndAliases) {
+            Ok(name) => self.id_of(&name),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn id_of(&mut self, name: &Name<'_>) -> Result<Option<Uuid>> {
+        match name {
+            Name::Key(id) => Ok(Some(*id)),
+            Name::Nothing => Ok(None),
             Name::Alias(alias) => {
-                self.trail.alias = Some(alias.to_owned());
-                match self.txn.kept::<AliasRow>(alias.as_bytes())? {
-                    Some(row) => row.target,
-                    None => return Ok(None),
-                }
+                Ok(self.txn.kept::<AliasRow>(alias.as_bytes())?.map(|row| row.target))
             }
-        };
-        self.load_key(id)
+        }
     }
 
     /// The key under a name.
@@ -65,18 +78,17 @@ impl Call<'_> {
     /// The key with an id, as it is now: one whose time has come is gone, and one that is due
     /// rotates first.
     pub(crate) fn load_key(&mut self, id: Uuid) -> Result<Option<KeyRow>> {
-        let Some(key) = self.txn.kept::<KeyRow>(id.as_bytes())? else {
-            return Ok(None);
+        let found = self.txn.kept::<KeyRow>(id.as_bytes())?;
+        let Some(key) = found.filter(|key| !key.is_gone(self.now)) else {
+            return self.require_no_limit().map(|()| None);
         };
         if key.id != id {
             return Err(crate::hierarchy::damaged(<KeyRow as rows::Row>::NAME));
         }
-        if key.is_gone(self.now) {
-            return Ok(None);
-        }
         let mut key = KeyRow::clone(&key);
-        self.rotate_if_due(&mut key)?;
         self.trail.resource(self.realm().key(id));
+        self.require_reach(&key)?;
+        self.rotate_if_due(&mut key)?;
         Ok(Some(key))
     }
 

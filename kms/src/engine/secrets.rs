@@ -56,6 +56,7 @@ macro_rules! operation {
             type Response = $response;
             const NAME: &'static str = $name;
             const READ_ONLY: bool = $read_only;
+            const SERVICE: &'static str = crate::engine::secrets::SERVICE;
 
             fn validate(&self) -> crate::error::Result<()> {
                 let check: fn(&$request) -> crate::error::Result<()> = $check;
@@ -229,9 +230,12 @@ fn tags_of(row: &SecretRow) -> Vec<SecretTag> {
 
 /// The secret under a name, an ARN, or an ARN without its suffix; scheduled for deletion or not.
 fn find(call: &mut Call<'_>, secret_id: &str) -> Result<Secret> {
-    let secret = lookup(call, secret_id)?.ok_or_else(|| not_found("there is no such secret"))?;
-    call.trail.resource(secret.row.arn.clone());
-    Ok(secret)
+    lookup(call, secret_id)?.ok_or_else(|| not_found("there is no such secret"))
+}
+
+/// A secret is within reach of whoever is limited to some keys where its KMS key is.
+fn require_reach(call: &mut Call<'_>, kms_key_id: Option<&str>) -> Result<()> {
+    call.require_reach_by_name(kms_key_id.unwrap_or(default_key::ALIAS))
 }
 
 /// [`find`] for what cannot be done to a secret that is scheduled for deletion.
@@ -240,7 +244,20 @@ fn find_live(call: &mut Call<'_>, secret_id: &str) -> Result<Secret> {
     if secret.row.deletion.is_some() { Err(being_deleted()) } else { Ok(secret) }
 }
 
+/// [`find`] where there need not be one.
 fn lookup(call: &mut Call<'_>, secret_id: &str) -> Result<Option<Secret>> {
+    let found = by_any_name(call, secret_id)?;
+    match &found {
+        Some(secret) => {
+            call.trail.resource(secret.row.arn.clone());
+            require_reach(call, secret.row.kms_key_id.as_deref())?;
+        }
+        None => call.require_no_limit()?,
+    }
+    Ok(found)
+}
+
+fn by_any_name(call: &mut Call<'_>, secret_id: &str) -> Result<Option<Secret>> {
     let Some(arn) = Arn::parse(secret_id) else { return by_name(call, secret_id) };
     let Some(rest) = arn.resource.strip_prefix("secret:") else { return Ok(None) };
     if arn.service != SERVICE || !arn.is_in(call.realm()) {

@@ -12,7 +12,7 @@ use super::Engine;
 use super::known::{Generation, Scope};
 use crate::error::Result;
 use crate::rows::{self, Row};
-use crate::store::{self, Record, StoreError, Table, Txn};
+use crate::store::{Record, StoreError, Table, Txn};
 
 /// What one transaction has done so far.
 #[derive(Default)]
@@ -88,16 +88,16 @@ impl<R: Row + Any + Send + Sync> Kept for R {
 }
 
 /// Something kept, and since when it is known to be so.
-#[allow(dead_code, reason = "for what authenticates callers by rows: the server")]
+#[cfg(feature = "server")]
 pub(crate) struct CachedRow<T> {
     pub(crate) row: Arc<T>,
     scope: Scope,
     since: Generation,
 }
 
+#[cfg(feature = "server")]
 impl<T> CachedRow<T> {
     /// What an answer that rests on this row depends on.
-    #[allow(dead_code, reason = "for what authenticates callers by rows: the server")]
     pub(super) fn footing(&self) -> (Scope, Generation) {
         (self.scope, self.since)
     }
@@ -199,16 +199,22 @@ impl Engine {
         Ok(Some(value))
     }
 
-    /// A row, from memory where it is there. It may be out of date by a change that another
-    /// process has just made: let the [`super::Caller`] that is made of it rest on it
+    /// A row that is in memory. It may be out of date by a change that another process has just
+    /// made: let the [`super::Caller`] that is made of it rest on it
     /// ([`super::Caller::resting_on`]), and no operation of that caller succeeds on it.
-    #[allow(dead_code, reason = "for what authenticates callers by rows: the server")]
-    pub(crate) fn cached_row<T: Kept>(&self, key: &[u8]) -> Result<Option<CachedRow<T>>> {
+    #[cfg(feature = "server")]
+    pub(crate) fn row_in_memory<T: Kept>(&self, key: &[u8]) -> Option<CachedRow<T>> {
         let (scope, since) = (self.known.row_scope(T::TABLE, key), self.known.generation());
-        let row = match self.known.get(T::TABLE, key) {
-            Some(row) => Some(row),
-            None => store::read(&*self.store, |txn| self.load_kept(txn, key, since))?,
-        };
+        let row = self.known.get(T::TABLE, key)?;
+        Some(CachedRow { row, scope, since })
+    }
+
+    /// The same, out of the store as it is now: for what is not in memory, and before a caller is
+    /// refused on what is.
+    #[cfg(feature = "server")]
+    pub(crate) fn row_in_store<T: Kept>(&self, key: &[u8]) -> Result<Option<CachedRow<T>>> {
+        let (scope, since) = (self.known.row_scope(T::TABLE, key), self.known.generation());
+        let row = crate::store::read(&*self.store, |txn| self.load_kept(txn, key, since))?;
         Ok(row.map(|row| CachedRow { row, scope, since }))
     }
 }

@@ -7,7 +7,7 @@ use crate::arn::Arn;
 
 /// Every action of the service `kms` that a policy may name: the operations of AWS KMS, with
 /// ReEncrypt under its two halves, and the one permission that is not an operation.
-const ACTIONS: &[&str] = &[
+pub(super) const ACTIONS: &[&str] = &[
     "CancelKeyDeletion",
     "ConnectCustomKeyStore",
     "CreateAlias",

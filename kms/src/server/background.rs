@@ -14,7 +14,7 @@ use crate::Engine;
 /// How long the committing thread waits for a first record before it looks whether it shall end.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Between looks for what is due.
-const TICK: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_mins(1);
 /// Between looks after the metrics and the rate limits.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// Before the first new attempt to open the root key, and at most before every later one.
@@ -61,8 +61,8 @@ impl Background {
             spawn("keyfold-work", move || {
                 if let Some(engine) = unseal(&app, &*open, &stop) {
                     let committing = {
-                        let (engine, stop) = (engine.clone(), stop.clone());
-                        spawn("keyfold-commit", move || commit_for_ever(&engine, &stop))
+                        let (app, engine, stop) = (app.clone(), engine.clone(), stop.clone());
+                        spawn("keyfold-commit", move || commit_for_ever(&app, &engine, &stop))
                     };
                     tick_for_ever(&engine, &stop);
                     committing.map(JoinHandle::join);
@@ -134,9 +134,19 @@ fn tell_open(engine: &Engine) {
 }
 
 /// Commits what requests queue: all that wait, in one transaction.
-fn commit_for_ever(engine: &Engine, stop: &Stop) {
+fn commit_for_ever(app: &App, engine: &Engine, stop: &Stop) {
+    let mut failed = engine.failed_commits();
     loop {
         let told = engine.commit_queued(PATIENCE);
+        let fails = engine.failed_commits();
+        if fails > failed {
+            metrics::counter!(observe::AUDIT_FAILURES).increment(fails - failed);
+            tracing::error!(target: "keyfold::server", count = fails - failed, "commits failed");
+            failed = fails;
+            app.health.note_audit(true);
+        } else if told > 0 {
+            app.health.note_audit(false);
+        }
         if told == 0 && stop.is_set() {
             return;
         }

@@ -45,7 +45,8 @@ impl Service<SocketAddr> for Connections {
             return ready(Err(io::ErrorKind::ConnectionRefused.into()));
         };
         count("accepted");
-        let end = End { address: address.ip(), tls: self.tls, peer: OnceLock::new(), _place: place };
+        let end =
+            End { address: address.ip(), tls: self.tls, peer: OnceLock::new(), _place: place };
         ready(Ok(Connection { routes: self.routes.clone(), end: Arc::new(end) }))
     }
 }

@@ -114,9 +114,11 @@ impl Job<'_> {
                     let work = |engine: &Engine, caller: &Caller, request: &O| {
                         engine.begin(caller, request)
                     };
-                    let done = apart(&host.heavy, engine, caller, request, work).await?;
-                    (caller, request) = (done.0, done.1);
-                    done.2
+                    let (kept, begun);
+                    (kept, request, begun) =
+                        apart(&host.heavy, engine, caller, request, work).await?;
+                    caller = kept;
+                    begun
                 }
                 Lane::Write | Lane::HeavyWrite => Begun::NeedsWrite,
             };
@@ -127,9 +129,10 @@ impl Job<'_> {
                     let work = |engine: &Engine, caller: &Caller, request: &O| {
                         engine.perform(caller, request)
                     };
-                    let done = apart(lane, engine, caller, request, work).await?;
-                    (caller, request) = (done.0, done.1);
-                    done.2
+                    let done;
+                    // The caller is authenticated anew, if need be.
+                    (_, request, done) = apart(lane, engine, caller, request, work).await?;
+                    done
                 }
             };
             match done {

@@ -148,9 +148,8 @@ mod tests {
     #[test]
     fn each_principal_and_class_has_a_bucket_of_its_own() {
         let rates = rates(Rate::new(1, 3));
-        let calls = |who: &str| {
-            (0..10).filter(|_| rates.check(who, Class::Symmetric).is_ok()).count()
-        };
+        let calls =
+            |who: &str| (0..10).filter(|_| rates.check(who, Class::Symmetric).is_ok()).count();
         // A second may pass meanwhile.
         assert!((3..=4).contains(&calls("alice")));
         assert!((3..=4).contains(&calls("bob")));

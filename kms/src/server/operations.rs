@@ -26,9 +26,12 @@ pub(crate) struct Entry {
     pub(crate) refused: &'static [&'static str],
     /// Reads the body, performs the operation, writes the answer.
     pub(crate) perform: Perform,
-    /// Its members that are known; for the comparison with AWS's own list.
+    /// Reads a body, for the comparison with AWS's own list of members.
     #[cfg(test)]
-    pub(crate) read: fn(&[u8]) -> Result<()>,
+    read: fn(&[u8]) -> Result<()>,
+    /// Its members, for the same.
+    #[cfg(test)]
+    members: fn() -> &'static [&'static str],
 }
 
 type Perform = for<'a> fn(Job<'a>, &'static Entry) -> Answer<'a>;
@@ -71,6 +74,8 @@ macro_rules! operations {
                 perform: perform::<$request>,
                 #[cfg(test)]
                 read: |body| strict::decode::<$request>(body, &[$($($refused),+)?]).map(|_| ()),
+                #[cfg(test)]
+                members: strict::members::<$request>,
             },
         )+)+];
 
@@ -159,10 +164,8 @@ fn is_oaep(algorithm: EncryptionAlgorithm) -> bool {
 
 /// Signing with RSA, or on the two longer curves.
 fn is_slow(algorithm: SigningAlgorithm) -> bool {
-    let quick = matches!(
-        algorithm,
-        SigningAlgorithm::EcdsaSha256 | SigningAlgorithm::Ed25519Sha512
-    );
+    let quick =
+        matches!(algorithm, SigningAlgorithm::EcdsaSha256 | SigningAlgorithm::Ed25519Sha512);
     !quick
 }
 

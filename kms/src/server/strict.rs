@@ -179,7 +179,7 @@ impl Shape {
     }
 }
 
-impl<'t, D> Strict<'t, D> {
+impl<D> Strict<'_, D> {
     fn watch<'de, V: Visitor<'de>>(self, shape: Shape, visitor: V) -> Result<V::Value, D::Error>
     where
         D: Deserializer<'de>,
@@ -336,9 +336,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watch<'_, V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         match self.shape {
-            Shape::List => {
-                self.visitor.visit_seq(Items { access, trace: self.trace, index: 0 })
-            }
+            Shape::List => self.visitor.visit_seq(Items { access, trace: self.trace, index: 0 }),
             // A struct that serde would read from a list.
             _ => Err(self.trace.fail(Fault::Expected(self.shape.name()))),
         }
@@ -411,8 +409,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let value = Value { seed, trace: self.trace, member: false };
-        let read = self.access.next_value_seed(value);
-        self.trace.expect(read, Shape::Map.name())
+        self.trace.at(self.access.next_value_seed(value), Step::Member("value"))
     }
 }
 
@@ -581,6 +578,9 @@ impl Visitor<'_> for OneOf {
         Ok(self.0.iter().find(|name| **name == text).copied())
     }
 }
+
+#[cfg(test)]
+pub(crate) use tests::members;
 
 #[cfg(test)]
 mod tests;

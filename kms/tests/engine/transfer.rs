@@ -188,7 +188,8 @@ fn what_an_interrupted_copy_leaves_is_refused_until_it_is_started_anew() {
         }
         // Neither opened, nor made anew, nor taken for a source, nor for an empty target.
         assert!(matches!(open(&new), Err(OpenError::Unfinished)), "after {left}");
-        let made = Engine::create(Box::new(Arc::clone(&new)), &[("p", &Clear)], Default::default());
+        let made =
+            Engine::create(Box::new(Arc::clone(&new)), &[("p", &Clear)], EngineOptions::default());
         assert!(matches!(made, Err(OpenError::Unfinished)), "after {left}");
         assert_eq!(check_source(&new), Err(TransferError::NoStore));
         assert_eq!(copy(&old, &new, false), Err(TransferError::Unfinished));
@@ -323,6 +324,9 @@ fn one_backup_restored_twice_gives_numbers_of_two_epochs() {
     assert!(numbers[0] > 1 && numbers[1] > numbers[0], "{numbers:?}");
 }
 
+/// What is done to a backup, in words and in deed.
+type Damage = (&'static str, fn(&Shared));
+
 #[test]
 fn a_backup_that_is_none_or_not_whole_is_refused() {
     let store = Shared::default();
@@ -330,7 +334,7 @@ fn a_backup_that_is_none_or_not_whole_is_refused() {
     key(&engine);
     assert_eq!(Backup::check(&*store).err(), Some(TransferError::NotABackup));
     assert_eq!(Backup::check(&MemoryStore::new()).err(), Some(TransferError::NotABackup));
-    let damage: [(&str, fn(&Shared)); 5] = [
+    let damage: [Damage; 5] = [
         ("a record more", |file| put(file, Table::Aliases, b"alias/x", b"1")),
         ("a record altered", |file| put(file, Table::RootSlots, &slot(file), b"1")),
         ("a record less", |file| delete(file, Table::RootSlots, &slot(file))),
@@ -365,7 +369,7 @@ fn slot(store: &Shared) -> Vec<u8> {
     let mut found = Vec::new();
     let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
     store
-        .read(&mut |txn| found = txn.scan(Table::RootSlots, all, 1).expect("read")[0].0.clone())
+        .read(&mut |txn| found = txn.scan(Table::RootSlots, all, 1).expect("read"))
         .expect("a read");
-    found
+    found.remove(0).0
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the programs of the newest PostgreSQL on this machine are: `KEYFOLD_POSTGRES_BIN` says so,
 /// or they are where Debian or the search path has them.
-pub fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("KEYFOLD_POSTGRES_BIN") {
         return Some(PathBuf::from(folder));
     }

@@ -5,25 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyfold_conformance::postgres::Server;
-use keyfold_kms::store::{
-    End, PostgresStore, PostgresUrl, Store, StoreError, Table, Txn, contract,
-};
+use keyfold_kms::store::{End, PostgresStore, Store, StoreError, Table, Txn, contract};
 
-fn server() -> Server {
-    Server::start("").unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn url(text: &str) -> PostgresUrl {
-    PostgresUrl::parse(text).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn create(text: &str) -> PostgresStore {
-    PostgresStore::create(&url(text)).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn refused(opened: Result<PostgresStore, StoreError>) -> StoreError {
-    opened.err().expect("it opened")
-}
+use crate::{TERMINATE, create, refused, server, url};
 
 fn put(store: &dyn Store, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let mut outcome = Ok(());
@@ -39,10 +23,6 @@ fn get(store: &dyn Store, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     store.read(&mut |txn| found = txn.get(Table::Keys, key))?;
     found
 }
-
-/// Every other session of the server, as an administrator would end them.
-const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                         WHERE pid <> pg_backend_pid() AND application_name = 'keyfold'";
 
 #[test]
 fn postgres_keeps_the_contract() {

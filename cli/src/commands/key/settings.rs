@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use keyfold::KeyUri;
 use keyfold_kms::types::{
     CreateAliasRequest, DeleteAliasRequest, DisableKeyRotationRequest, EnableKeyRotationRequest,
     GetKeyPolicyRequest, GetKeyRotationStatusRequest, IncludeKeyMaterial, ListKeyRotationsRequest,
@@ -14,7 +13,7 @@ use serde_json::json;
 use super::{One, all_aliases, to_json};
 use crate::fault::{self, Result};
 use crate::input::Input;
-use crate::names::{self, Pair};
+use crate::names::{self, KeyName, Pair};
 use crate::session::Session;
 
 #[derive(clap::Subcommand)]
@@ -33,7 +32,7 @@ pub(crate) enum Alias {
     List {
         /// The key
         #[arg(value_name = "KEY", value_parser = names::key)]
-        key: Option<KeyUri>,
+        key: Option<KeyName>,
     },
 }
 
@@ -74,7 +73,7 @@ pub(super) fn alias(session: &Session, command: &Alias) -> Result<()> {
     }
 }
 
-fn named(session: &Session, alias: &str, key: Option<&KeyUri>) -> Result<()> {
+fn named(session: &Session, alias: &str, key: Option<&KeyName>) -> Result<()> {
     let Some(key) = key else {
         return session.console.answer(&json!({ "AliasName": alias }), format!("removed {alias}"));
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use keyfold::{Error, ErrorCode, KeyUri, SecretBytes};
+use keyfold::{Error, ErrorCode, SecretBytes};
 use keyfold_kms::types::{DescribeSecretRequest, SecretText};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -13,8 +13,8 @@ use serde_json::json;
 use super::{MAX_VALUE, read_value};
 use crate::fault::{self, Result};
 use crate::input::Input;
-use crate::names;
-use crate::session::{Session, engine_name};
+use crate::names::{self, KeyName};
+use crate::session::Session;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     prefix: String,
     /// KMS key that protects new secrets; by default the safe's own
     #[arg(long, short, value_name = "KEY", value_parser = names::key)]
-    key: Option<KeyUri>,
+    key: Option<KeyName>,
     /// Give secrets that are there already a new version, instead of refusing them
     #[arg(long)]
     update: bool,
@@ -47,14 +47,12 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<()> {
     if !args.update {
         check_new(session, secrets.keys())?;
     }
-    let key = args.key.as_ref().map(engine_name).transpose()?;
-    let engine = session.kms()?.engine();
     let mut done = Vec::with_capacity(secrets.len());
     for (name, value) in &secrets {
-        let stored = engine.put_secret(&engine.owner(), name, value, key);
+        let stored = session.put_secret(name, value, args.key.as_ref());
         stored.map_err(|error| {
             let what = format!("{name} (after {} of {} were stored)", done.len(), secrets.len());
-            fault::at(what, &error.into())
+            fault::at(what, &error)
         })?;
         done.push(name.as_str());
     }

@@ -72,7 +72,10 @@ fn check_endpoint(endpoint: &str) -> Result<()> {
         let host = rest.split(['/', '?']).next().unwrap_or_default();
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
         host == "localhost"
-            || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+            || host
+                .trim_matches(['[', ']'])
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     });
     match plain {
         Some(true) => Ok(()),
@@ -85,6 +88,7 @@ fn check_endpoint(endpoint: &str) -> Result<()> {
 
 fn provider(endpoint: &str) -> Result<SdkTracerProvider> {
     check_endpoint(endpoint)?;
+    keyfold_kms::server::install_crypto();
     let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build();
     let exporter = exporter
         .map_err(|error| fault::invalid(format!("the address for traces is none: {error}")))?;

@@ -114,6 +114,7 @@ impl<'a> Exchange<'a> {
                 request.headers.push(("authorization".to_owned(), value));
                 self.signed_at = None;
             }
+            Kind::Connection => self.signed_at = None,
             Kind::AccessKey(_) => {
                 let at = self.config.corrected(now);
                 let (region, service) = (self.config.region(), self.service.name());

@@ -5,7 +5,7 @@ use super::stages::{CURRENT, PENDING, PREVIOUS};
 use super::{
     Added, Secret, Value, add_tags, add_version, check_metadata, check_secret_id, check_tag_key,
     check_tags, check_token, collect_garbage, find_live, has_version, invalid, not_found,
-    operation, protect, read_value, save,
+    operation, protect, read_value, require_reach, save,
 };
 use crate::engine::Call;
 use crate::error::{KmsError, KmsErrorCode, Result};
@@ -85,6 +85,7 @@ fn update_secret(
         secret.row.description = Some(description.clone());
     }
     if request.kms_key_id.is_some() && request.kms_key_id != secret.row.kms_key_id {
+        require_reach(call, request.kms_key_id.as_deref())?;
         secret.row.kms_key_id.clone_from(&request.kms_key_id);
         seal_again(call, &secret)?;
     }

@@ -6,7 +6,8 @@ use super::rows::{SecretKey, SecretRow};
 use super::stages::Stages;
 use super::{
     Added, ID_SUFFIX, SERVICE, Secret, Value, add_tags, add_version, being_deleted, by_name,
-    check_metadata, check_name, check_tags, check_token, holds, lifecycle, operation, save,
+    check_metadata, check_name, check_tags, check_token, holds, lifecycle, operation,
+    require_reach, save,
 };
 use crate::engine::Call;
 use crate::error::{KmsError, KmsErrorCode, Result};
@@ -32,8 +33,10 @@ fn check(request: &CreateSecretRequest) -> Result<()> {
 fn perform(request: &CreateSecretRequest, call: &mut Call<'_>) -> Result<CreateSecretResponse> {
     let value = Value::of(request.secret_string.as_ref(), request.secret_binary.as_ref())?;
     let token = request.client_request_token.as_deref();
+    require_reach(call, request.kms_key_id.as_deref())?;
     if let Some(existing) = by_name(call, &request.name)? {
         call.trail.resource(existing.row.arn.clone());
+        require_reach(call, existing.row.kms_key_id.as_deref())?;
         return again(call, &existing, token, value);
     }
     lifecycle::free_name(&mut call.txn, &request.name)?;

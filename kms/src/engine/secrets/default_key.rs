@@ -8,7 +8,7 @@ use crate::rows::AliasRow;
 use crate::types::CreateKeyRequest;
 
 /// The alias of the key; nobody else can make or move it.
-const ALIAS: &str = "alias/aws/secretsmanager";
+pub(super) const ALIAS: &str = "alias/aws/secretsmanager";
 
 impl Call<'_> {
     /// The name of the key, which is made on first use.

@@ -59,7 +59,6 @@ operation!(
 fn force(call: &mut Call<'_>, secret_id: &str) -> Result<DeleteSecretResponse> {
     let deletion_date = call.now;
     if let Some(secret) = lookup(call, secret_id)? {
-        call.trail.resource(secret.row.arn.clone());
         purge(&mut call.txn, &secret)?;
         return Ok(DeleteSecretResponse {
             arn: secret.row.arn,

@@ -142,14 +142,11 @@ impl Connection {
         query: Query,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        match &self.statements {
-            Some(prepared) => self.client.query(&prepared[query as usize], parameters).await,
-            None => {
-                let typed: Vec<_> =
-                    parameters.iter().copied().zip(query.types().iter().cloned()).collect();
-                self.client.query_typed(self.sql.text(query), &typed).await
-            }
+        if let Some(prepared) = &self.statements {
+            return self.client.query(&prepared[query as usize], parameters).await;
         }
+        let typed: Vec<_> = parameters.iter().copied().zip(query.types().iter().cloned()).collect();
+        self.client.query_typed(self.sql.text(query), &typed).await
     }
 
     /// Ends a transaction without waiting for it: what comes next waits behind it.

@@ -55,8 +55,8 @@ fn is_conflict(code: &SqlState) -> bool {
 /// server is shutting down or no longer the one that can be written to, or two transactions met.
 pub(super) fn is_passing(error: &Error) -> bool {
     let Some(said) = error.as_db_error() else {
-        return error.is_closed()
-            || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        return error.is_closed() || cause.is_some();
     };
     let code = said.code();
     is_conflict(code)

@@ -136,7 +136,7 @@ mod tests {
         let config: Config = "postgres://me@h/d".parse().expect("a configuration");
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode));
         mode(0o640).expect("a mode");
-        let refused = find(&config, Some(&path)).err().expect("refused").to_string();
+        let refused = find(&config, Some(&path)).map(|_| ()).expect_err("refused").to_string();
         assert!(refused.contains("0600") && !refused.contains("hunter2"), "{refused}");
         mode(0o600).expect("a mode");
         let password = find(&config, Some(&path)).expect("read").expect("found");

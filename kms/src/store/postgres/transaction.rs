@@ -63,7 +63,7 @@ impl<'a> PostgresTxn<'a> {
     /// connection where this one was lost.
     fn ask<T>(
         &mut self,
-        request: impl AsyncFn(&Connection) -> Result<T, Error>,
+        request: &impl AsyncFn(&Connection) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
@@ -79,19 +79,20 @@ impl<'a> PostgresTxn<'a> {
 
     fn begin_with<T>(
         &mut self,
-        request: impl AsyncFn(&Connection) -> Result<T, Error>,
+        request: &impl AsyncFn(&Connection) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
         let sql = &self.connections.manager.sql;
         let begin = if self.writes { sql.begin_write.as_str() } else { BEGIN_READ };
         let mut again = true;
         loop {
             let mut connection = self.connections.take()?;
-            let (begun, answer) = wait(self.connections, &mut connection, async |connection| {
-                let begun = connection.client.batch_execute(begin);
-                future::join(begun, request(connection)).await
-            })?;
+            let (begun, answer) =
+                wait(self.connections, &mut connection, &async |connection: &Connection| {
+                    let begun = connection.client.batch_execute(begin);
+                    future::join(begun, request(connection)).await
+                })?;
             // Where it has not begun, what the request says is of no interest.
-            match begun.and_then(|()| answer) {
+            match begun.and(answer) {
                 Ok(answer) => {
                     self.connection = Some(connection);
                     return Ok(answer);
@@ -117,15 +118,16 @@ impl<'a> PostgresTxn<'a> {
         }
         if self.connection.is_none() {
             // Not together with COMMIT: what is lost then may have been done.
-            self.ask(async |_| Ok(()))?;
+            self.ask(&async |_| Ok(()))?;
         }
         let changes = Changes::of(std::mem::take(&mut self.changes))?;
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        let (sent, committed) = wait(self.connections, &mut connection, async |connection| {
-            let commit = connection.client.batch_execute("COMMIT");
-            future::join(changes.send(connection), commit).await
-        })
-        .map_err(|_| StoreError::Uncertain)?;
+        let (sent, committed) =
+            wait(self.connections, &mut connection, &async |connection: &Connection| {
+                let commit = connection.client.batch_execute("COMMIT");
+                future::join(changes.send(connection), commit).await
+            })
+            .map_err(|_| StoreError::Uncertain)?;
         match sent.and(committed) {
             Ok(()) => Ok(()),
             // COMMIT after a statement that failed has undone everything, and so has one that
@@ -144,10 +146,10 @@ impl<'a> PostgresTxn<'a> {
     ) -> Result<Vec<Row>, StoreError> {
         let concerned = self.changes.keys().any(|(changed, _)| *changed == table);
         if !concerned {
-            return self.ask(async |connection| connection.rows(query, parameters).await);
+            return self.ask(&async |connection| connection.rows(query, parameters).await);
         }
         let changes = Changes::of(std::mem::take(&mut self.changes))?;
-        self.ask(async |connection| {
+        self.ask(&async |connection| {
             let (sent, rows) =
                 future::join(changes.send(connection), connection.rows(query, parameters)).await;
             sent.and(rows)
@@ -182,7 +184,7 @@ impl Drop for PostgresTxn<'_> {
 fn wait<T>(
     connections: &Connections,
     connection: &mut Connection,
-    request: impl AsyncFn(&Connection) -> T,
+    request: &impl AsyncFn(&Connection) -> T,
 ) -> Result<T, StoreError> {
     let answer = connections.manager.wait(request(connection));
     connection.abandoned |= answer.is_err();
@@ -268,10 +270,10 @@ impl Txn for PostgresTxn<'_> {
         }
         let rows = if table == Table::Audit {
             let number = seq(key)?;
-            self.ask(async |connection| connection.rows(Query::GetAudit, &[&number]).await)
+            self.ask(&async |connection| connection.rows(Query::GetAudit, &[&number]).await)
         } else {
             let table = table as i32;
-            self.ask(async |connection| connection.rows(Query::GetRecord, &[&table, &key]).await)
+            self.ask(&async |connection| connection.rows(Query::GetRecord, &[&table, &key]).await)
         }?;
         rows.first().map(|row| row.try_get(0).map_err(fault)).transpose()
     }

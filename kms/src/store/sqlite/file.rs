@@ -22,10 +22,10 @@ impl SqliteStore {
         if !metadata.is_file() {
             return Err(StoreError::Foreign);
         }
-        let mut connection = connect(&path, "ro")?;
-        schema::check(&mut connection)?;
-        let reader = Mutex::new(connect(&path, "ro")?);
-        Ok(SqliteStore { writer: Mutex::new(connection), reader })
+        let mut reader = connect(&path, "ro")?;
+        schema::check(&mut reader)?;
+        let writer = connect(&path, "ro")?;
+        Ok(SqliteStore { writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
     /// Closes a database and leaves one file, without companions, that can be read anywhere.
@@ -33,7 +33,9 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Locked`] where another process has it open; what the file system says.
     pub fn into_file(self) -> Result<(), StoreError> {
+        // The mode changes only where nobody else is there.
         drop(self.reader);
-        self.writer.into_inner().batch_execute("PRAGMA journal_mode = DELETE").map_err(fault)
+        let mut writer = self.writer.into_inner();
+        writer.batch_execute("PRAGMA journal_mode = DELETE").map_err(fault)
     }
 }

@@ -1,0 +1,10 @@
+//! The server over real sockets.
+#![cfg(feature = "server")]
+
+mod calls;
+mod cors;
+mod http;
+mod life;
+mod limits;
+mod tls;
+mod world;
