@@ -194,9 +194,9 @@ fn redactions() -> Redactions {
         ("[TOKEN]", r"token \S{40,}"),
         ("[REQUEST]", r"\(request (?<redacted>[0-9a-f-]+)\)"),
         ("[JWT]", r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"),
-        ("[ACCESS-KEY]", r"\bKFAK[A-Z2-7]{16}\b"),
+        ("[ACCESSKEY]", r"\bKFAK[A-Z2-7]{16}\b"),
         (
-            "[SECRET-KEY]",
+            "[SECRETKEY]",
             r#"(secret access key  |"secret_access_key":")(?<redacted>[A-Za-z0-9+/]{40})"#,
         ),
         ("[RANDOM]", r":secret:[a-z/]+(?<redacted>-[A-Za-z0-9]{6})\b"),

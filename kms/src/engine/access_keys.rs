@@ -327,9 +327,21 @@ impl super::Engine {
     }
 
     pub(crate) fn set_access_key(&self, id: &str, status: AccessKeyStatus) {
+        self.alter_access_key(id, |row| row.status = status);
+    }
+
+    pub(crate) fn alter_access_key(&self, id: &str, alter: impl FnOnce(&mut AccessKeyRow)) {
         self.alter(|call| {
-            let row = call.access_key(id)?;
-            rows::put(&mut call.txn, id.as_bytes(), &AccessKeyRow { status, ..row })
+            let mut row = call.access_key(id)?;
+            alter(&mut row);
+            rows::put(&mut call.txn, id.as_bytes(), &row)
+        });
+    }
+
+    pub(crate) fn copy_access_key(&self, from: &str, to: &str) {
+        self.alter(|call| {
+            let row = call.access_key(from)?;
+            rows::put(&mut call.txn, to.as_bytes(), &row)
         });
     }
 

@@ -1,5 +1,8 @@
 //! The store as an issuer of tokens: JSON web tokens (RFC 7519) under an Ed25519 key of its own.
 
+#[cfg(feature = "server")]
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use keyfold::crypto::hash::Sha256;
@@ -7,6 +10,8 @@ use keyfold::sign::{KeySpec, SignatureAlgorithm, SigningKey};
 use serde_json::json;
 use uuid::Uuid;
 
+#[cfg(feature = "server")]
+use super::view::{CachedRow, Kept};
 use super::{Call, Engine, Operation, permissions};
 use crate::arn::Realm;
 use crate::audit::hex;
@@ -83,12 +88,37 @@ impl Engine {
         let der = hierarchy::open(sealing, &binding, &row.sealed.0).ok_or_else(damaged)?;
         Ok(Some((row.id, SigningKey::from_pkcs8_der(&der).map_err(|_| damaged())?)))
     }
+}
 
-    /// The public half of the store's signing key, and its name; `None` before the first token.
-    #[cfg(feature = "server")]
-    pub(crate) fn token_key(&self) -> Result<Option<(String, keyfold::sign::PublicKey)>> {
-        let found = crate::store::read(&*self.store, |txn| self.open_token_key(txn))?;
-        Ok(found.map(|(id, key)| (id, key.public_key().clone())))
+/// The store's signing key, as those who verify tokens need it.
+#[cfg(feature = "server")]
+pub(crate) struct TokenKey {
+    pub(crate) id: String,
+    pub(crate) public: keyfold::sign::PublicKey,
+}
+
+#[cfg(feature = "server")]
+impl Kept for TokenKey {
+    const TABLE: crate::store::Table = crate::store::Table::Config;
+
+    /// The private half is opened for it: its seal tells that the row is of this store.
+    fn load(engine: &Engine, txn: &mut dyn Txn, _: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
+        let found = engine.open_token_key(txn)?;
+        let key = found.map(|(id, key)| TokenKey { id, public: key.public_key().clone() });
+        Ok(key.map(|key| (Arc::new(key), 256)))
+    }
+}
+
+#[cfg(feature = "server")]
+impl Engine {
+    /// The store's signing key, where it is in memory.
+    pub(crate) fn token_key_in_memory(&self) -> Option<CachedRow<TokenKey>> {
+        self.row_in_memory(TOKEN_KEY)
+    }
+
+    /// The store's signing key; `None` before the first token.
+    pub(crate) fn token_key_in_store(&self) -> Result<Option<CachedRow<TokenKey>>> {
+        self.row_in_store(TOKEN_KEY)
     }
 }
 

@@ -5,7 +5,10 @@
 //! `Authorization` header decides alone; a client certificate counts where there is none.
 
 mod config;
+mod keys;
+mod mtls;
 mod sigv4;
+mod tokens;
 
 use std::net::IpAddr;
 
@@ -13,7 +16,10 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use uuid::Uuid;
 
-pub use config::{AuthConfig, ConfigError, SigV4Config};
+pub use config::{
+    AuthConfig, ClaimRule, ConfigError, IssuerConfig, MtlsConfig, SanRule, SigV4Config,
+    TokenAlgorithm, TokensConfig,
+};
 
 use crate::clock::Timestamp;
 use crate::engine::{Caller, Engine};
@@ -73,20 +79,30 @@ pub struct Incoming<'a> {
 /// in the audit chain, which strangers could otherwise fill.
 pub struct Authenticator {
     sigv4: sigv4::Verifier,
+    tokens: tokens::Tokens,
+    certificates: mtls::Certificates,
 }
 
 impl Authenticator {
-    /// By a configuration, which is checked.
+    /// By a configuration, which is checked; files with keys of issuers are read.
     ///
     /// # Errors
     /// What is wrong with the configuration.
     pub fn new(config: AuthConfig) -> Result<Self, ConfigError> {
-        let AuthConfig { sigv4 } = config;
-        Ok(Authenticator { sigv4: sigv4::Verifier::new(sigv4)? })
+        let AuthConfig { sigv4, tokens, mtls } = config;
+        Ok(Authenticator {
+            sigv4: sigv4::Verifier::new(sigv4)?,
+            tokens: tokens::Tokens::new(tokens)?,
+            certificates: mtls::Certificates::new(mtls)?,
+        })
     }
 
-    /// The caller of a request. Its access key is checked once more by each operation of the
-    /// engine; one that was disabled meanwhile is refused there.
+    /// The caller of a request. What it is known by is checked once more where an operation of
+    /// the engine commits: where that has changed meanwhile, [`Engine::perform`] and what
+    /// [`Engine::begin`] answers say [`crate::engine::Stale`], and the request is to be
+    /// authenticated again.
+    ///
+    /// It needs a runtime of tokio, and waits for issuers of tokens at most five seconds.
     ///
     /// # Errors
     /// `MissingAuthenticationTokenException`, `IncompleteSignatureException`,
@@ -95,7 +111,10 @@ impl Authenticator {
     pub async fn authenticate(&self, engine: &Engine, incoming: &Incoming<'_>) -> Result<Caller> {
         let mut values = incoming.headers.get_all(AUTHORIZATION).iter();
         let caller = match (values.next(), values.next()) {
-            (None, _) => return Err(missing()),
+            (None, _) => match &incoming.peer.certificate {
+                Some(der) => self.certificates.authenticate(engine.realm(), der)?,
+                None => return Err(missing()),
+            },
             (Some(_), Some(_)) => {
                 return Err(incomplete("there is more than one Authorization header"));
             }
@@ -104,6 +123,10 @@ impl Authenticator {
                 match text.split_once(' ') {
                     Some((sigv4::ALGORITHM, rest)) => {
                         self.sigv4.authenticate(engine, incoming, rest)?
+                    }
+                    Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => {
+                        let token = token.trim_matches(' ');
+                        self.tokens.authenticate(engine, token, incoming.now).await?
                     }
                     _ => return Err(incomplete("its scheme is not AWS4-HMAC-SHA256 or Bearer")),
                 }

@@ -6,14 +6,14 @@ use keyfold_kms::{Caller, Engine, KmsError, KmsErrorCode as Code};
 
 use crate::world::*;
 
-type Attempt = Box<dyn Fn(&Engine, &Caller) -> Result<(), KmsError>>;
+pub(crate) type Attempt = Box<dyn Fn(&Engine, &Caller) -> Result<(), KmsError>>;
 
-fn attempt<O: Operation + 'static>(request: O) -> (&'static str, Attempt) {
+pub(crate) fn attempt<O: Operation + 'static>(request: O) -> (&'static str, Attempt) {
     (O::NAME, Box::new(move |engine, caller| engine.call(caller, &request).map(drop)))
 }
 
 /// One call of each operation that the owner may make, in an order in which all succeed.
-fn attempts(world: &World) -> Vec<(&'static str, Attempt)> {
+pub(crate) fn attempts(world: &World) -> Vec<(&'static str, Attempt)> {
     let (key, other, doomed) = (world.key(), world.key(), world.key());
     let pair = world.pair(KeySpec::EccNistP256, KeyUsage::SignVerify);
     let algorithm = SigningAlgorithm::EcdsaSha256;

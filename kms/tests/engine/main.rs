@@ -9,6 +9,7 @@ mod embedded;
 mod grants;
 mod lists;
 mod names;
+mod narrowing;
 mod policies;
 mod roots;
 mod rotation;

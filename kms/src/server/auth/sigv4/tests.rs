@@ -15,6 +15,7 @@ use crate::engine::{Caller, Engine, Stale};
 use crate::error::{KmsErrorCode as Code, Result};
 use crate::root::{EngineOptions, PassphraseSealer};
 use crate::server::auth::{AuthConfig, Authenticator, Incoming, Peer, Service, SigV4Config};
+use crate::rows::AccessKeyRow;
 use crate::store::{End, MemoryStore, Store, StoreError, Txn};
 use crate::types::{AccessKeyStatus, CreateKeyRequest, GenerateRandomRequest, SecretText};
 
@@ -644,6 +645,27 @@ fn a_key_ends_at_its_time() {
     world.ask(request).expect("the last moment");
     world.engine.end_access_key(&world.id, Some(request.now));
     assert_eq!(world.refused(request), Code::UnrecognizedClient);
+}
+
+#[test]
+fn whoever_can_write_the_store_gives_an_access_key_no_other_rights() {
+    let alter: [fn(&mut AccessKeyRow); 4] = [
+        |row| row.permissions = vec!["*".into()],
+        |row| row.user = "root".into(),
+        |row| row.expires = Some(row.created.plus(Timestamp::DAY * 10_000)),
+        |row| row.sealed.0[40] ^= 1,
+    ];
+    for alter in alter {
+        let world = world(SigV4Config::default());
+        world.engine.alter_access_key(&world.id, alter);
+        assert_eq!(world.refused(&world.requests[0]), Code::Internal);
+    }
+    // Nor is the key of another user in its place.
+    let world = world(SigV4Config::default());
+    let secret = SecretText::from("another");
+    world.engine.insert_access_key("OTHER", "root", &["*"], secret);
+    world.engine.copy_access_key("OTHER", &world.id);
+    assert_eq!(world.refused(&world.requests[0]), Code::Internal);
 }
 
 #[test]
