@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::engine::{Caller, Engine, Stale};
 use crate::error::{KmsErrorCode as Code, Result};
 use crate::root::{EngineOptions, PassphraseSealer};
-use crate::server::auth::{AuthConfig, Authenticator, Incoming, Peer, Service, SigV4Config};
 use crate::rows::AccessKeyRow;
+use crate::server::auth::{AuthConfig, Authenticator, Incoming, Peer, Service, SigV4Config};
 use crate::store::{End, MemoryStore, Store, StoreError, Txn};
 use crate::types::{AccessKeyStatus, CreateKeyRequest, GenerateRandomRequest, SecretText};
 
