@@ -33,6 +33,16 @@ enum Task {
         #[command(flatten)]
         common: Common,
     },
+    /// The server under load, against moto_server and a handler that answers a constant.
+    Server {
+        #[command(flatten)]
+        args: suite::server::Args,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Used by the suites: a server that answers a constant.
+    #[command(hide = true)]
+    Constant,
     /// Used by the suites: run a command, print its time and peak memory as JSON.
     #[command(hide = true)]
     Measure(process::Measure),
@@ -59,6 +69,11 @@ fn main() -> Result<()> {
         Task::Cli { keyfold, common } => {
             report::publish("cli", &suite::cli::measure(&keyfold, common.quick)?, &common.out)
         }
+        Task::Server { args, common } => {
+            let rows = suite::server::measure(&args, &common.out, common.quick)?;
+            report::publish("server", &rows, &common.out)
+        }
+        Task::Constant => suite::server::constant::run(),
         Task::Measure(args) => process::measure(&args),
         Task::Loop(args) => suite::plain_loop::run(&args),
     }

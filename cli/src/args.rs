@@ -1,12 +1,13 @@
 //! The command line as a whole.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    access_key, audit, completions, data, decrypt, encrypt, grant, init, inspect, key, public_key,
-    recipient, rewrap, root, secret, serve, sign, token, verify,
+    access_key, audit, backup, completions, data, decrypt, encrypt, grant, init, inspect, key,
+    public_key, recipient, restore, rewrap, root, secret, serve, sign, store, token, verify,
 };
 use crate::console::Console;
 use crate::fault::Result;
@@ -24,6 +25,17 @@ pub(crate) struct Cli {
     /// Folder of the embedded KMS [default: ~/.keyfold]
     #[arg(long, global = true, value_name = "DIR", env = "KEYFOLD_HOME")]
     home: Option<PathBuf>,
+    /// Database of the embedded KMS: a file, or postgres://USER@HOST/DATABASE
+    /// [default: store.db in the home folder]
+    // The value may hold a password: help does not repeat it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL|FILE",
+        env = "KEYFOLD_DATABASE",
+        hide_env_values = true
+    )]
+    database: Option<OsString>,
     /// File with the secret of the root key's file slot [default: root.key in the home folder]
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_ROOT_FILE")]
     root_file: Option<PathBuf>,
@@ -67,6 +79,10 @@ enum Command {
     Audit(audit::Command),
     #[command(subcommand)]
     Root(root::Command),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    #[command(subcommand)]
+    Store(store::Command),
     Serve(Box<serve::Args>),
     Completions(completions::Args),
 }
@@ -82,6 +98,7 @@ impl Cli {
         let console = self.console();
         let mut home = Home {
             folder: self.home,
+            database: self.database,
             root_file: self.root_file,
             passphrase_file: self.passphrase_file,
         };
@@ -105,6 +122,9 @@ impl Cli {
             Command::Token(args) => token::run(&session, args),
             Command::Audit(command) => audit::run(&session, command),
             Command::Root(command) => root::run(&session, command),
+            Command::Backup(args) => backup::run(&session, args),
+            Command::Restore(args) => restore::run(&session, args),
+            Command::Store(command) => store::run(&session, command),
             Command::Serve(args) => serve::run(&session, args),
             Command::Completions(args) => completions::run(&session, args),
         }

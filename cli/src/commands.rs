@@ -2,6 +2,7 @@
 
 pub(crate) mod access_key;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod decrypt;
@@ -12,10 +13,12 @@ pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod public_key;
 pub(crate) mod recipient;
+pub(crate) mod restore;
 pub(crate) mod rewrap;
 pub(crate) mod root;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod verify;

@@ -1,5 +1,6 @@
 //! The embedded KMS of the command line: a folder with a database, and the ways to its root key.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,10 @@ use keyfold_kms::root::{
     EngineOptions, EnvironmentSealer, FileSealer, OpenError, PassphraseSealer, RootKey, RootSealer,
     SealedRoot, SlotError,
 };
-use keyfold_kms::store::{SqliteStore, StoreError};
+use keyfold_kms::store::{Store, StoreError};
 use keyfold_kms::{EmbeddedKms, Engine, KmsError, KmsErrorCode};
 
+use crate::database::Database;
 use crate::fault::{self, Result};
 use crate::input::Input;
 use crate::terminal;
@@ -27,6 +29,7 @@ const PASSPHRASE: &str = "KEYFOLD_PASSPHRASE";
 #[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) folder: Option<PathBuf>,
+    pub(crate) database: Option<OsString>,
     pub(crate) root_file: Option<PathBuf>,
     pub(crate) passphrase_file: Option<PathBuf>,
 }
@@ -58,8 +61,15 @@ impl Home {
         }
     }
 
-    fn database(&self) -> Result<PathBuf> {
-        Ok(self.folder()?.join("store.db"))
+    /// The database: the one that is named, or that of the folder.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub(crate) fn database(&self) -> Result<Database> {
+        match &self.database {
+            Some(name) if !name.is_empty() => Database::parse(name),
+            _ => Ok(Database::File(self.folder()?.join("store.db"))),
+        }
     }
 
     /// Where the secret of the file slot is.
@@ -76,10 +86,18 @@ impl Home {
     /// # Errors
     /// What the store and the slots say.
     pub(crate) fn open(&self) -> Result<EmbeddedKms> {
+        self.open_at(&self.database()?)
+    }
+
+    /// The same over another database.
+    ///
+    /// # Errors
+    /// What the store and the slots say.
+    pub(crate) fn open_at(&self, database: &Database) -> Result<EmbeddedKms> {
         // One that is named but cannot be read is an error of its own.
         let given = self.given_passphrase()?;
-        let opened = self.engine_by(Ok(given), Ask::Once);
-        opened.map(EmbeddedKms::new).map_err(|error| self.explain(error))
+        let opened = self.engine_by(database, Ok(given), Ask::Once);
+        opened.map(EmbeddedKms::new).map_err(|error| explain(database, error))
     }
 
     /// Opens the engine of the KMS, for a host that can try again.
@@ -87,15 +105,15 @@ impl Home {
     /// # Errors
     /// What the store and the slots say.
     pub(crate) fn engine(&self, ask: Ask) -> std::result::Result<Engine, OpenError> {
-        self.engine_by(self.given_passphrase(), ask)
+        self.engine_by(&self.database().map_err(unusable)?, self.given_passphrase(), ask)
     }
 
     fn engine_by(
         &self,
+        database: &Database,
         given: Result<Option<SecretBytes>>,
         ask: Ask,
     ) -> std::result::Result<Engine, OpenError> {
-        let database = self.database().map_err(unusable)?;
         let file = FileSealer::new(self.root_file().map_err(unusable)?);
         let environment = EnvironmentSealer::of_slot();
         let asks = ask == Ask::Once && matches!(given, Ok(None));
@@ -107,8 +125,7 @@ impl Home {
         let mut sealers: Vec<&dyn RootSealer> = vec![&file, &environment];
         sealers.extend(given.as_deref());
         let open = |sealers: &[&dyn RootSealer]| {
-            let store = Box::new(SqliteStore::open(&database)?);
-            Engine::open(store, sealers, EngineOptions::default())
+            Engine::open(database.open()?, sealers, EngineOptions::default())
         };
         match open(&sealers) {
             Err(OpenError::NoSlotOpens { .. }) if asks => {
@@ -117,6 +134,17 @@ impl Home {
             }
             opened => opened,
         }
+    }
+
+    /// Opens the database without its root key.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn open_store(&self) -> Result<(Database, Box<dyn Store>)> {
+        let database = self.database()?;
+        let opened = database.open().map_err(OpenError::from);
+        let store = opened.map_err(|error| explain(&database, error))?;
+        Ok((database, store))
     }
 
     /// Adds to an error what to do about it.
@@ -135,7 +163,11 @@ impl Home {
         let database = self.database()?;
         let sealers: Vec<(&str, &dyn RootSealer)> =
             slots.iter().map(|(label, sealer)| (label.as_str(), &**sealer)).collect();
-        EmbeddedKms::create(&database, &sealers, options).map_err(|error| explain(&database, error))
+        let created = database
+            .make()
+            .map_err(OpenError::from)
+            .and_then(|store| Engine::create(store, &sealers, options));
+        created.map(EmbeddedKms::new).map_err(|error| explain(&database, error))
     }
 
     /// Makes the folder, for its owner only.
@@ -252,17 +284,16 @@ pub(crate) fn slot_error(error: SlotError) -> Error {
 }
 
 /// Adds what to do about it.
-fn explain(database: &Path, error: OpenError) -> Error {
-    let missing = matches!(error, OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)));
-    let exists = matches!(error, OpenError::Exists);
-    let error = Error::from(error);
-    if exists {
-        let detail = format!("there is a KMS at {} already", database.display());
-        return Error::new(error.code(), detail);
-    }
-    if missing {
-        let detail = format!("there is no KMS at {}: keyfold init makes one", database.display());
-        return Error::new(error.code(), detail).with_retry(keyfold::Retry::AfterChange);
-    }
-    fault::at(database.display(), &error)
+fn explain(database: &Database, error: OpenError) -> Error {
+    let detail = match &error {
+        OpenError::Exists => format!("there is a KMS at {database} already"),
+        OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)) => {
+            format!("there is no KMS at {database}: keyfold init makes one")
+        }
+        OpenError::Store(error) => return database.fault(error.clone()),
+        _ => return fault::at(database, &error.into()),
+    };
+    let missing = !matches!(error, OpenError::Exists);
+    let error = Error::new(Error::from(error).code(), detail);
+    if missing { error.with_retry(keyfold::Retry::AfterChange) } else { error }
 }

@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod console;
+mod database;
 mod envelope;
 mod exit;
 mod fault;

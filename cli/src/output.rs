@@ -149,6 +149,14 @@ impl Output {
         }
     }
 
+    /// The unfinished file, for what writes by name.
+    pub(crate) fn part(&self) -> Option<&Path> {
+        match &self.sink {
+            Sink::File { part, .. } => Some(part.path()),
+            _ => None,
+        }
+    }
+
     /// Ends the output: on disk for good, and under its name.
     ///
     /// # Errors

@@ -52,6 +52,11 @@ fn roots() {
 }
 
 #[test]
+fn backups() {
+    check("backups");
+}
+
+#[test]
 fn errors() {
     check("errors");
 }
@@ -121,6 +126,7 @@ fn run(line: &str, folder: &Path, environment: &[(String, String)]) -> String {
         .env("HOME", folder)
         .env("LC_ALL", "C")
         .env_remove("KEYFOLD_HOME")
+        .env_remove("KEYFOLD_DATABASE")
         .env_remove("KEYFOLD_PASSPHRASE")
         .env_remove("KEYFOLD_PASSPHRASE_FILE")
         .env_remove("KEYFOLD_ROOT_FILE")

@@ -1,6 +1,6 @@
 //! Amazon Resource Names, the full names of keys, aliases and secrets.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,12 @@ impl Realm {
     /// The ARN of any resource of this account and region.
     pub fn resource(&self, service: &str, resource: impl fmt::Display) -> String {
         let Realm { partition, region, account } = self;
-        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+        // As long as the ARN of a key: most are.
+        let len = 53 + partition.len() + service.len() + region.len();
+        let mut arn = String::with_capacity(len);
+        let done = write!(arn, "arn:{partition}:{service}:{region}:{account}:{resource}");
+        debug_assert!(done.is_ok(), "a string takes everything");
+        arn
     }
 
     /// The name of a service of this region, as policies know it.

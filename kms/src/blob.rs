@@ -37,6 +37,9 @@ const SALT_LEN: usize = 32;
 const COMMITMENT_LEN: usize = 32;
 const HEADER_LEN: usize = 33;
 const CIPHERTEXT_START: usize = HEADER_LEN + SALT_LEN + COMMITMENT_LEN;
+/// Up to this length the portable backend is faster: the other one prepares tables for each key
+/// that pay only for long messages, and here every message has a key of its own.
+const SHORT: usize = 1024;
 
 /// How many bytes a blob is longer than its plaintext.
 pub const OVERHEAD: usize = CIPHERTEXT_START + TAG_LEN;
@@ -134,7 +137,7 @@ pub(crate) fn seal(
     let header = key.header();
     let mut salt = [0; SALT_LEN];
     rng.fill(&mut salt)?;
-    let derived = derive(material, &header, &salt);
+    let derived = derive(material, &header, &salt, plaintext.len());
     // One allocation: the plaintext is encrypted where it is written.
     let mut blob = Vec::with_capacity(plaintext.len() + OVERHEAD);
     blob.extend_from_slice(&header);
@@ -158,7 +161,7 @@ pub(crate) fn open(
 ) -> Result<Zeroizing<Vec<u8>>> {
     let (header, rest) = blob.head.split_at(HEADER_LEN);
     let (salt, commitment) = rest.split_at(SALT_LEN);
-    let derived = derive(material, header, salt);
+    let derived = derive(material, header, salt, blob.ciphertext.len());
     let committed = constant_time_eq(&derived.commitment, commitment);
     let aad = [blob.head.as_slice(), context].concat();
     let mut plaintext = Zeroizing::new(blob.ciphertext.to_vec());
@@ -172,7 +175,7 @@ struct Derived {
     commitment: [u8; COMMITMENT_LEN],
 }
 
-fn derive(material: &[u8; KEY_LEN], header: &[u8], salt: &[u8]) -> Derived {
+fn derive(material: &[u8; KEY_LEN], header: &[u8], salt: &[u8], len: usize) -> Derived {
     let mut okm = Zeroizing::new([0; KEY_LEN + NONCE_LEN + COMMITMENT_LEN]);
     hkdf_sha256(salt, material, &[LABEL, &[0], header], okm.as_mut_slice());
     let mut key = Zeroizing::new([0; KEY_LEN]);
@@ -180,7 +183,8 @@ fn derive(material: &[u8; KEY_LEN], header: &[u8], salt: &[u8]) -> Derived {
     key.copy_from_slice(&okm[..KEY_LEN]);
     nonce.copy_from_slice(&okm[KEY_LEN..KEY_LEN + NONCE_LEN]);
     commitment.copy_from_slice(&okm[KEY_LEN + NONCE_LEN..]);
-    Derived { aead: AeadKey::new(AeadAlgorithm::Aes256Gcm, &key), nonce, commitment }
+    let make = if len <= SHORT { AeadKey::new_portable } else { AeadKey::new };
+    Derived { aead: make(AeadAlgorithm::Aes256Gcm, &key), nonce, commitment }
 }
 
 #[cfg(test)]

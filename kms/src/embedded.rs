@@ -14,7 +14,9 @@ use crate::root::OpenError;
 #[cfg(feature = "sqlite")]
 use crate::root::{EngineOptions, RootSealer};
 #[cfg(feature = "sqlite")]
-use crate::store::{SqliteStore, StoreError};
+use crate::store::SqliteStore;
+use crate::store::StoreError;
+use crate::transfer::TransferError;
 use crate::types::{
     Blob, CreateAliasRequest, CreateKeyRequest, DataKeySpec, DecryptRequest, DecryptResponse,
     DescribeKeyRequest, EncryptRequest, EncryptResponse, GenerateDataKeyRequest,
@@ -438,11 +440,34 @@ impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         let code = match &error {
             OpenError::Other(error) => return error.clone().into(),
-            OpenError::Exists => ErrorCode::VersionConflict,
+            OpenError::Exists | OpenError::Unfinished => ErrorCode::VersionConflict,
+            OpenError::IsBackup | OpenError::Store(StoreError::Url(_)) => {
+                ErrorCode::InvalidArgument
+            }
             OpenError::NoRoot | OpenError::NoSlotOpens { .. } | OpenError::WrongRoot { .. } => {
                 ErrorCode::KmsDenied
             }
             OpenError::Store(_) => ErrorCode::KmsUnavailable,
+        };
+        Error::new(code, error.to_string()).with_source(error)
+    }
+}
+
+/// A store that is not moved.
+impl From<TransferError> for Error {
+    fn from(error: TransferError) -> Self {
+        let code = match &error {
+            TransferError::Source(_)
+            | TransferError::Target(_)
+            | TransferError::Differs
+            | TransferError::Damaged
+            | TransferError::NewerBackup { .. } => ErrorCode::KmsUnavailable,
+            TransferError::NotEmpty | TransferError::Unfinished | TransferError::Changed => {
+                ErrorCode::VersionConflict
+            }
+            TransferError::NoStore | TransferError::IsBackup | TransferError::NotABackup => {
+                ErrorCode::InvalidArgument
+            }
         };
         Error::new(code, error.to_string()).with_source(error)
     }

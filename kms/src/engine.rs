@@ -1,4 +1,9 @@
-//! The engine: operations over one store, each of them one transaction with its audit record.
+//! The engine: operations over one store, none of them answered before its audit record is durable.
+//!
+//! What only reads is evaluated by its caller's thread, beside all others, on rows in memory; its
+//! record waits for the next commit, which writes all that wait in one transaction, after it has
+//! seen that nothing changed that they were evaluated on. What changes something has a
+//! transaction of its own, and takes along what waits.
 
 pub(crate) mod access_keys;
 mod aliases;
@@ -20,6 +25,8 @@ mod rotation;
 mod secrets;
 mod sign;
 mod tags;
+#[cfg(all(test, feature = "server"))]
+mod tests;
 mod tick;
 pub(crate) mod tokens;
 mod view;
@@ -53,7 +60,9 @@ pub(crate) use view::View;
 
 /// A KMS over one store, with its root key in memory.
 ///
-/// It is `Sync`: any number of threads may call it. Operations are serialised by the store.
+/// It is `Sync`: any number of threads may call it, and any number of processes may have one over
+/// the same store. It has no thread of its own: [`Engine::call`] commits on its caller's thread; a
+/// host that must not block uses [`Engine::begin`] and [`Engine::commit_queued`].
 ///
 /// ```
 /// use keyfold_kms::{Engine, types::GenerateRandomRequest};

@@ -22,6 +22,7 @@ mod rows;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod store;
+pub mod transfer;
 pub mod types;
 
 pub use clock::{Clock, Timestamp};

@@ -22,6 +22,7 @@ use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::{self, KEY_LEN, StoreKeys, damaged};
 use crate::rows::{self, IDENTITY, IdentityRow, SlotRow};
 use crate::store::{self, MemoryStore, Store, StoreError, Table, Txn, scan_prefix};
+use crate::transfer::{self, Unusable};
 use crate::types::Blob;
 
 pub use crate::hierarchy::RootKey;
@@ -140,6 +141,10 @@ pub enum OpenError {
     NoRoot,
     /// The store has a root key already.
     Exists,
+    /// A copy or restore into the store has not ended: start it anew.
+    Unfinished,
+    /// The store is a backup: it must be restored before it can be used.
+    IsBackup,
     /// No slot opens; for each that was tried its label and why not.
     NoSlotOpens {
         /// The id of the store.
@@ -164,6 +169,12 @@ impl fmt::Display for OpenError {
             OpenError::Store(error) => error.fmt(f),
             OpenError::NoRoot => f.write_str("the database has no root key yet"),
             OpenError::Exists => f.write_str("the database has a root key already"),
+            OpenError::Unfinished => {
+                f.write_str("a copy or restore into the database was interrupted: start it anew")
+            }
+            OpenError::IsBackup => {
+                f.write_str("this is a backup: restore it into a database of its own")
+            }
             OpenError::NoSlotOpens { store_id, tried } => {
                 if tried.iter().any(|(_, error)| *error == SlotError::Wrong) {
                     write!(
@@ -196,6 +207,15 @@ impl From<StoreError> for OpenError {
 impl From<KmsError> for OpenError {
     fn from(error: KmsError) -> Self {
         OpenError::Other(error)
+    }
+}
+
+impl From<Unusable> for OpenError {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unfinished => OpenError::Unfinished,
+            Unusable::IsBackup => OpenError::IsBackup,
+        }
     }
 }
 
@@ -305,7 +325,7 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`OpenError::Exists`]; what a sealer says; what the store says.
+    /// [`OpenError::Exists`], [`OpenError::Unfinished`]; what a sealer says; what the store says.
     pub fn create(
         store: Box<dyn Store>,
         sealers: &[(&str, &dyn RootSealer)],
@@ -359,6 +379,7 @@ impl Engine {
         let root_check = Blob(keys.root_check_value().to_vec());
         let identity = IdentityRow { store_id, realm, created: now, epoch: 1, root_check };
         store::write(&*store, |txn| {
+            transfer::check_usable(txn)??;
             if rows::get::<IdentityRow>(txn, IDENTITY)?.is_some() {
                 return Err(OpenError::Exists);
             }
@@ -398,17 +419,18 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`OpenError::NoRoot`], [`OpenError::NoSlotOpens`], [`OpenError::WrongRoot`]; what the
-    /// store says.
+    /// [`OpenError::NoRoot`], [`OpenError::NoSlotOpens`], [`OpenError::WrongRoot`],
+    /// [`OpenError::Unfinished`], [`OpenError::IsBackup`]; what the store says.
     pub fn open(
         store: Box<dyn Store>,
         sealers: &[&dyn RootSealer],
         options: EngineOptions,
     ) -> std::result::Result<Engine, OpenError> {
         let EngineOptions { clock, rng, .. } = options;
-        let (identity, slots) = store::read(&*store, |txn| {
+        let (identity, slots, restored) = store::read(&*store, |txn| {
+            transfer::check_usable(txn)??;
             let identity: IdentityRow = rows::get(txn, IDENTITY)?.ok_or(OpenError::NoRoot)?;
-            Ok::<_, OpenError>((identity, slot_rows(txn)?))
+            Ok::<_, OpenError>((identity, slot_rows(txn)?, transfer::was_restored(txn)?))
         })?;
         let store_id = identity.store_id;
         let mut tried = Vec::new();
@@ -427,13 +449,29 @@ impl Engine {
                             return Err(OpenError::WrongRoot { store_id, slot });
                         }
                         let opened_by = Some(info(*id, row));
-                        return Ok(Engine::assemble(store, clock, rng, identity, root, opened_by));
+                        let engine = Engine::assemble(store, clock, rng, identity, root, opened_by);
+                        if restored {
+                            engine.finish_restore()?;
+                        }
+                        return Ok(engine);
                     }
                     Err(error) => tried.push((row.label.clone(), error)),
                 }
             }
         }
         Err(OpenError::NoSlotOpens { store_id, tried })
+    }
+
+    /// What a store that came from a backup needs before it is used, once: an epoch of its own,
+    /// and an audit record.
+    fn finish_restore(&self) -> Result<()> {
+        let now = self.clock.now();
+        self.transact(|mut txn| {
+            let Some(backup) = transfer::finish_restore(&mut txn, now)? else { return Ok(()) };
+            let mut trail = Trail::default();
+            trail.resource(backup);
+            txn.record(self.draft(&self.owner(), now, ("Restore", false), "ok", &trail)?)
+        })
     }
 
     /// The slots of the root key, oldest first; at most 64.

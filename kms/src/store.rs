@@ -5,6 +5,8 @@
 #[doc(hidden)]
 pub mod contract;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -16,6 +18,8 @@ use keyfold::maybe_send::MaybeSendSync;
 use crate::error::{KmsError, KmsErrorCode};
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresUrl};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
@@ -193,6 +197,16 @@ pub trait Store: MaybeSendSync {
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError>;
 }
 
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    fn read(&self, work: &mut dyn FnMut(&mut dyn Txn)) -> Result<(), StoreError> {
+        (**self).read(work)
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
+        (**self).write(work)
+    }
+}
+
 /// [`Store::read`] with a result.
 pub(crate) fn read<T, E: From<StoreError>>(
     store: &dyn Store,
@@ -285,6 +299,14 @@ pub enum StoreError {
     Denied(String),
     /// A key or value is longer than its limit.
     TooLong,
+    /// The URL of a database is not one that can be used.
+    Url(String),
+    /// The database server does not answer, or no longer.
+    Unavailable(String),
+    /// The database server is set to lose what it acknowledged when it crashes.
+    NotDurable(String),
+    /// The connection was lost while the transaction was committed: it may be done, or not.
+    Uncertain,
     /// Anything else that the database says.
     Other(String),
 }
@@ -298,13 +320,23 @@ impl fmt::Display for StoreError {
             StoreError::ReadOnly => f.write_str("the database cannot be written"),
             StoreError::Full => f.write_str("no space is left for the database"),
             StoreError::Corrupt(what) => write!(f, "the database is damaged: {what}"),
-            StoreError::Foreign => f.write_str("the file is not a keyfold database"),
+            StoreError::Foreign => f.write_str("this is not a keyfold database"),
             StoreError::Newer { found, known } => write!(
                 f,
                 "the database was made by a newer keyfold (schema {found}, this one knows {known})"
             ),
             StoreError::Denied(path) => write!(f, "{path} may not be opened"),
             StoreError::TooLong => f.write_str("a record is longer than its limit"),
+            StoreError::Url(what) => write!(f, "the database URL is not valid: {what}"),
+            StoreError::Unavailable(what) => {
+                write!(f, "the database server does not answer: {what}")
+            }
+            StoreError::NotDurable(what) => {
+                write!(f, "the database server does not keep what it acknowledges: {what}")
+            }
+            StoreError::Uncertain => f.write_str(
+                "the connection to the database was lost: the change may have been made, or not",
+            ),
             StoreError::Other(what) => write!(f, "the database failed: {what}"),
         }
     }
@@ -315,7 +347,9 @@ impl std::error::Error for StoreError {}
 impl From<StoreError> for KmsError {
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::Locked => KmsErrorCode::DependencyTimeout,
+            StoreError::Locked | StoreError::Unavailable(_) | StoreError::Uncertain => {
+                KmsErrorCode::DependencyTimeout
+            }
             _ => KmsErrorCode::Internal,
         };
         KmsError::new(code, error.to_string()).with_source(error)

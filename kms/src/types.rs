@@ -222,6 +222,14 @@ pub(crate) mod context {
     }
 }
 
+/// Reads a member that must be there, though it may be empty: `null` is none.
+pub(crate) fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let member: Option<T> = Option::deserialize(deserializer)?;
+    member.ok_or_else(|| serde::de::Error::custom("it must not be null"))
+}
+
 /// Defines an enumeration of the wire: its variants and their names there.
 macro_rules! wire_enum {
     (

@@ -37,13 +37,18 @@ pub enum Done {
     Enabled { id: String, enabled: bool },
 }
 
-/// Opens the store in a folder, and makes it where it is not there yet or was left half made.
+/// Opens the store in a folder, and makes it where it is not there yet or was left half made. A
+/// file `url` in the folder names the PostgreSQL database that it is in instead.
 ///
 /// # Panics
 /// Where it cannot be opened: that is what the test is about.
 pub fn open(folder: &Path) -> EmbeddedKms {
     let (database, root) = (folder.join("store.db"), folder.join("root.key"));
     let sealer = FileSealer::create(&root, &SystemRng).unwrap_or_else(|_| FileSealer::new(&root));
+    #[cfg(feature = "postgres")]
+    if let Ok(url) = std::fs::read_to_string(folder.join("url")) {
+        return EmbeddedKms::new(crate::rpc::make(&url, &sealer));
+    }
     EmbeddedKms::open(&database, &[&sealer]).unwrap_or_else(|error| {
         EmbeddedKms::create(&database, &[("file", &sealer)], EngineOptions::default())
             .unwrap_or_else(|again| panic!("neither opened ({error}) nor made ({again})"))

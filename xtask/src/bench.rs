@@ -21,6 +21,8 @@ enum Suite {
     Core,
     /// The command line, whole process, against a loop with no format.
     Cli,
+    /// The server under load, against moto_server and a handler that answers a constant.
+    Server,
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -35,6 +37,12 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
             Suite::Cli => {
                 let keyfold = workspace.build_release("keyfold-cli", "keyfold")?;
                 command.arg("cli").arg("--keyfold").arg(keyfold)
+            }
+            Suite::Server => {
+                install::postgres()?;
+                let keyfold = workspace.build_release("keyfold-cli", "keyfold")?;
+                command.arg("server").arg("--keyfold").arg(keyfold);
+                command.arg("--moto").arg(install::moto(workspace)?)
             }
         };
         command.arg("--out").arg(workspace.target.join("bench"));

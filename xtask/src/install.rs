@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{Workspace, capture, find_program, run, succeeds};
 
+#[path = "../../tests/src/postgres/programs.rs"]
+mod programs;
+
 /// Installs Debian packages as root, or says how to get the thing.
 ///
 /// `missing` completes the sentence "… is missing"; `otherwise` tells others what to do.
@@ -28,6 +31,19 @@ pub(crate) fn apt(missing: &str, packages: &[&str], otherwise: &str) -> Result<(
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive"))
     .with_context(|| format!("{missing} is missing: {otherwise}"))
+}
+
+/// A PostgreSQL server, which the tests start for themselves.
+pub(crate) fn postgres() -> Result<()> {
+    let otherwise = "install the PostgreSQL server, 14 or later, with openssl, or name the folder \
+                     of its programs in KEYFOLD_POSTGRES_BIN";
+    if programs::programs().is_none() {
+        apt("PostgreSQL", &["postgresql", "openssl"], otherwise)?;
+    }
+    if programs::programs().is_none() {
+        bail!("PostgreSQL is missing: {otherwise}");
+    }
+    Ok(())
 }
 
 /// A C compiler with its headers: SQLite is compiled from source.
@@ -65,14 +81,14 @@ pub(crate) fn rust_component(workspace: &Workspace, component: &str, command: &s
         .with_context(|| format!("install {component} for the Rust toolchain in use"))
 }
 
-/// A Python of keyfold's own, under the target folder, with the packages of a list.
-pub(crate) fn python(workspace: &Workspace, requirements: &Path) -> Result<PathBuf> {
+/// A Python of keyfold's own, in a folder under the target folder, with the packages of a list.
+pub(crate) fn python(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
     let ready = || succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]));
     if !ready() {
         let otherwise = "install Python 3.9 or later with its `venv` module";
         apt("python3 with venv", &["python3", "python3-venv"], otherwise)?;
     }
-    let folder = workspace.target.join("python");
+    let folder = workspace.target.join(name);
     let python = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
     let python = folder.join(python);
     if !succeeds(Command::new(&python).args(["-m", "pip", "--version"])) {
@@ -80,6 +96,61 @@ pub(crate) fn python(workspace: &Workspace, requirements: &Path) -> Result<PathB
     }
     run(Command::new(&python)
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(requirements))?;
+        .arg(workspace.root.join(requirements)))?;
     Ok(python)
+}
+
+/// [`python`] for packages that need Python 3.11.
+pub(crate) fn new_python(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
+    const NEW: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
+    if find_program(|name| name == "python3").is_some()
+        && !succeeds(Command::new("python3").args(["-c", NEW]))
+    {
+        bail!("python3 is too old: install Python 3.11 or later, which boto3 and moto need");
+    }
+    python(workspace, name, requirements)
+}
+
+/// moto's server, which imitates AWS.
+pub(crate) fn moto(workspace: &Workspace) -> Result<PathBuf> {
+    let python = new_python(workspace, "moto", "tests/clients/requirements-moto.txt")?;
+    Ok(python.with_file_name("moto_server"))
+}
+
+/// `openssl`, the command.
+pub(crate) fn openssl() -> Result<()> {
+    if find_program(|name| name == "openssl").is_some() {
+        return Ok(());
+    }
+    apt("openssl", &["openssl"], "install OpenSSL's command")
+}
+
+/// The programs of a folder of the project beside the packages that its lock file names, in a
+/// folder under the target folder.
+pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<PathBuf> {
+    const NEW: &str = "process.exit(Number(process.versions.node.split('.')[0]) < 20)";
+    let ready = || find_program(|name| matches!(name, "npm" | "npm.cmd")).is_some();
+    if !ready() {
+        let otherwise = "install Node.js 20 or later with npm";
+        apt("Node.js with npm", &["nodejs", "npm"], otherwise)?;
+    }
+    if !succeeds(Command::new("node").args(["-e", NEW])) {
+        bail!("Node.js is too old: install version 20 or later, which the AWS SDK needs");
+    }
+    let folder = workspace.target.join(name);
+    std::fs::create_dir_all(&folder)?;
+    let lock = |folder: &Path| std::fs::read(folder.join("package-lock.json")).ok();
+    let source = workspace.root.join(source);
+    let installed = folder.join("node_modules").is_dir() && lock(&folder) == lock(&source);
+    for entry in source.read_dir()? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    if !installed {
+        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+        run(Command::new(npm)
+            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .current_dir(&folder))?;
+    }
+    Ok(folder)
 }

@@ -59,8 +59,13 @@ impl Workspace {
 
     /// Builds a release binary and says where it is.
     pub(crate) fn build_release(&self, package: &str, bin: &str) -> Result<PathBuf> {
+        self.build(&["--release"], package, bin)
+    }
+
+    /// Builds a binary with some options and says where it is.
+    pub(crate) fn build(&self, options: &[&str], package: &str, bin: &str) -> Result<PathBuf> {
         let mut command = self.cargo();
-        command.args(["build", "--release", "--package", package, "--bin", bin]);
+        command.arg("build").args(options).args(["--package", package, "--bin", bin]);
         run(&mut command)?;
         // Cargo names the file itself: its place depends on the target and the platform.
         command.arg("--message-format=json").stderr(Stdio::null());

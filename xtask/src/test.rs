@@ -48,12 +48,33 @@ enum Step {
     Fuzz,
     /// `kill -9` at random moments; nothing acknowledged is lost.
     Crash,
+    /// The store in PostgreSQL: its contract, several processes, crashes of the server, moves.
+    Postgres,
+    /// boto3, the AWS SDK for JavaScript, the AWS CLI and the AWS Encryption SDK over the server;
+    /// its signatures under other libraries.
+    Clients,
+    /// Malformed requests from the models of the services, and HTTP as nobody should speak it.
+    Protocol,
+    /// `kill -9` of the server under load; nothing answered is lost.
+    ServerCrash,
+    /// The AWS provider against moto's server.
+    Moto,
 }
 
 const CONFORMANCE: &str = "keyfold-conformance";
 
 /// Tests of the conformance crate that are steps of their own.
-const SEPARATE: [&str; 3] = ["cobblestone", "fuzz_replay", "crash"];
+const SEPARATE: [&str; 9] = [
+    "cobblestone",
+    "fuzz_replay",
+    "crash",
+    "postgres",
+    "clients",
+    "protocol",
+    "server_crash",
+    "two_servers",
+    "moto",
+];
 
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<()> {
     let chosen = |step: &&Step| args.only.is_empty() || args.only.contains(step);
@@ -136,8 +157,7 @@ impl Step {
                 run(&mut command)
             }
             Step::Python => {
-                let python =
-                    install::python(workspace, &workspace.root.join("tests/requirements.txt"))?;
+                let python = install::python(workspace, "python", "tests/requirements.txt")?;
                 run(std::process::Command::new(&python)
                     .args(["tests/vectors/generate.py", "--check"])
                     .current_dir(&workspace.root))?;
@@ -148,8 +168,52 @@ impl Step {
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),
             Step::Crash => run(separate(&mut cargo("test --package"), "crash")
                 .env("KEYFOLD_CRASHES", if long { "2000" } else { "200" })),
+            Step::Postgres => {
+                install::postgres()?;
+                let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+                let features = ["--features", "postgres"];
+                run(separate(cargo("test").args(features).arg("--package"), "postgres")
+                    .env("KEYFOLD_COMMAND", &keyfold)
+                    .env("KEYFOLD_POSTGRES_CRASHES", if long { "200" } else { "20" }))?;
+                run(separate(&mut cargo("test --package"), "two_servers")
+                    .env("KEYFOLD_COMMAND", keyfold))
+            }
+            Step::Clients => {
+                install::openssl()?;
+                let node = install::node(workspace, "clients/node", "tests/clients/node")?;
+                run(clients(workspace, separate(&mut cargo("test --package"), "clients"))?
+                    .env("KEYFOLD_CLIENTS_NODE", node))
+            }
+            Step::Protocol => {
+                run(clients(workspace, separate(&mut cargo("test --package"), "protocol"))?)
+            }
+            Step::ServerCrash => {
+                install::postgres()?;
+                run(separate(&mut cargo("test --package"), "server_crash")
+                    .env("KEYFOLD_COMMAND", workspace.build(&[], "keyfold-cli", "keyfold")?)
+                    .env("KEYFOLD_SERVER_CRASHES", if long { "1000" } else { "100" })
+                    .env("KEYFOLD_POSTGRES_CRASHES", if long { "200" } else { "20" }))
+            }
+            Step::Moto => {
+                let moto = install::moto(workspace)?;
+                run(separate(&mut cargo("test --package"), "moto").env("KEYFOLD_MOTO_SERVER", moto))
+            }
         }
     }
+}
+
+/// Names the command to test and the Python of its clients, one test after another.
+fn clients<'a>(
+    workspace: &Workspace,
+    command: &'a mut std::process::Command,
+) -> Result<&'a mut std::process::Command> {
+    let list = "tests/clients/requirements.txt";
+    let python = install::new_python(workspace, "clients/python", list)?;
+    let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+    Ok(command
+        .arg("--test-threads=1")
+        .env("KEYFOLD_COMMAND", keyfold)
+        .env("KEYFOLD_CLIENTS_PYTHON", python))
 }
 
 /// One test of the conformance crate, with what it prints.

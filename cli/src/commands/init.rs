@@ -9,10 +9,10 @@ use crate::fault::Result;
 use crate::home::{NewSlot, environment_slot, file_slot};
 use crate::session::Session;
 
-/// Make an embedded KMS in the home folder
+/// Make an embedded KMS in the home folder, or in another database
 ///
 /// Its keys are sealed by a root key, which is sealed in turn: by default under a secret in the
-/// file root.key beside the database.
+/// file root.key in the home folder.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Seal the root key under a passphrase instead of a file
@@ -50,14 +50,20 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     })?;
     let engine = kms.engine();
     let labels: Vec<&str> = slots.iter().map(|(label, _)| label.as_str()).collect();
+    let database = session.home.database()?;
     let answer = json!({
         "home": shown(&folder),
+        "database": database.to_string(),
         "store_id": engine.store_id().to_string(),
         "account": engine.realm().account,
         "region": engine.realm().region,
         "root_slots": labels,
     });
-    session.console.answer(&answer, format!("made a KMS in {}", folder.display()))?;
+    let place = match &session.home.database {
+        Some(_) => database.to_string(),
+        None => folder.display().to_string(),
+    };
+    session.console.answer(&answer, format!("made a KMS in {place}"))?;
     if labels == ["file"] {
         session.console.note(format!(
             "Keep {} safe, and a copy of it elsewhere: without it the keys are lost, and with it \

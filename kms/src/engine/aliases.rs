@@ -108,7 +108,7 @@ impl Operation for CreateAliasRequest {
         const ACTION: &str = "kms:CreateAlias";
         let key = call.key(&self.target_key_id, Names::Keys)?;
         call.authorize_account(ACTION)?;
-        call.authorize(&key, Ask::policy(ACTION))?;
+        call.authorize(&key, &Ask::policy(ACTION))?;
         if call.find_alias(&self.alias_name)?.is_some() {
             let arn = call.realm().alias(&self.alias_name);
             let message = format!("An alias with the name {arn} already exists");
@@ -138,8 +138,8 @@ impl Operation for UpdateAliasRequest {
         let new = call.key(&self.target_key_id, Names::Keys)?;
         let old = call.load_key(row.target)?.ok_or_else(|| damaged("an alias"))?;
         call.authorize_account(ACTION)?;
-        call.authorize(&old, Ask::policy(ACTION))?;
-        call.authorize(&new, Ask::policy(ACTION))?;
+        call.authorize(&old, &Ask::policy(ACTION))?;
+        call.authorize(&new, &Ask::policy(ACTION))?;
         call.require_staying(&new)?;
         let symmetric = |key: &KeyRow| key.spec == KeySpec::SymmetricDefault;
         if symmetric(&old) != symmetric(&new) || old.usage != new.usage {
@@ -168,7 +168,7 @@ impl Operation for DeleteAliasRequest {
         let row = call.alias(&self.alias_name)?;
         let key = call.load_key(row.target)?.ok_or_else(|| damaged("an alias"))?;
         call.authorize_account(ACTION)?;
-        call.authorize(&key, Ask::policy(ACTION))?;
+        call.authorize(&key, &Ask::policy(ACTION))?;
         call.remove_alias(&self.alias_name)?;
         Ok(Empty {})
     }

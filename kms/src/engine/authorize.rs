@@ -277,12 +277,12 @@ impl Call<'_> {
     /// Allows what the key's policy or a grant allows. An explicit deny wins; then an allow of
     /// the policy, for the principal or for the account together with the caller's own role;
     /// then a grant.
-    pub(crate) fn authorize(&mut self, key: &KeyRow, ask: Ask<'_>) -> Result<()> {
+    pub(crate) fn authorize(&mut self, key: &KeyRow, ask: &Ask<'_>) -> Result<()> {
         let action = ask.action;
         if let Some(context) = ask.context {
             self.require_pairs(context)?;
         }
-        match self.ask_policy(key, &ask)? {
+        match self.ask_policy(key, ask)? {
             Verdict::Allow => return Ok(()),
             Verdict::Deny => return Err(self.denied(action)),
             Verdict::Silent => {}
@@ -363,7 +363,7 @@ impl Call<'_> {
         policy: &str,
     ) -> Result<()> {
         for (key, values) in &ask.values {
-            to.set_all(*key, values.iter().map(|value| value.as_ref()));
+            to.set_all(*key, values.iter().map(Cow::as_ref));
         }
         if let Some(context) = ask.context {
             to.set_context(context);

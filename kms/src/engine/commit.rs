@@ -324,6 +324,7 @@ impl Engine {
                 if let Some(change) = change {
                     self.known.changed(change, &log.touched);
                 }
+                log.forgotten.iter().for_each(|key_id| self.cache.lock().forget(*key_id));
                 let outcome = |i: usize| if hold[i] { Outcome::Durable } else { Outcome::Stale };
                 Ok((done, taken.settle(outcome)))
             }

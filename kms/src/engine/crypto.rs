@@ -211,7 +211,7 @@ impl Call<'_> {
         if let Some(same) = source.on_same_key(key.id) {
             ask = ask.with("kms:ReEncryptOnSameKey", same);
         }
-        self.authorize(&key, ask)?;
+        self.authorize(&key, &ask)?;
         self.require_enabled(&key)?;
         self.require_encrypts(&key, source.algorithm)?;
         if let Some(parsed) = parsed
@@ -302,7 +302,7 @@ impl Operation for EncryptRequest {
         let ask = Ask::grant("kms:Encrypt", GrantOperation::Encrypt, &fits)
             .with_context(context)
             .with("kms:EncryptionAlgorithm", algorithm.as_str());
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         call.require_enabled(&key)?;
         call.require_encrypts(&key, algorithm)?;
         Call::check_encryptable(&key, algorithm, context, self.plaintext.len())?;
@@ -425,7 +425,7 @@ impl Operation for ReEncryptRequest {
             .with_context(context)
             .with("kms:EncryptionAlgorithm", to.as_str())
             .with("kms:ReEncryptOnSameKey", same);
-        call.authorize(&destination, ask)?;
+        call.authorize(&destination, &ask)?;
         call.require_enabled(&destination)?;
         call.require_encrypts(&destination, to)?;
         let Some(ciphertext) = ciphertext(self.ciphertext_blob.as_ref(), &self.dry_run_modifiers)
@@ -497,7 +497,7 @@ impl DataKeyAsk<'_> {
         let ask = Ask::grant(self.action, self.grant, &fits)
             .with_context(self.context)
             .with("kms:EncryptionAlgorithm", ALGORITHM.as_str());
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         call.require_enabled(&key)?;
         if key.spec != KeySpec::SymmetricDefault {
             call.require_encrypts(&key, ALGORITHM)?;

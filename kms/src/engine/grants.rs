@@ -448,7 +448,7 @@ impl Operation for CreateGrantRequest {
             .with("kms:GranteePrincipal", grant.grantee.text())
             .with("kms:GrantIsForAWSResource", "false")
             .with_all("kms:GrantOperations", operations);
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         call.require_enabled(&key)?;
         if let Some(misfit) = grant.operations.iter().find(|o| !fits_key(**o, &key)) {
             return Err(KmsError::validation(
@@ -508,7 +508,7 @@ impl Operation for ListGrantsRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<ListGrantsResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:ListGrants"))?;
+        call.authorize(&key, &Ask::policy("kms:ListGrants"))?;
         let grantee =
             Principal::of(self.grantee_principal.as_ref(), self.grantee_service_principal.as_ref());
         // Either all grants of the key, or those of one grantee, in the order of their ids.
@@ -648,7 +648,7 @@ impl Operation for RetireGrantRequest {
         let retiring = grant.retiring.as_ref().is_some_and(|r| r.text() == caller);
         let grantee = grant.grantee.text() == caller
             && grant.operations.contains(&GrantOperation::RetireGrant);
-        let owner = caller == call.realm().account_root() && call.caller.permits(ACTION);
+        let owner = call.caller.account() == call.realm().account && call.caller.permits(ACTION);
         if !retiring && !grantee && !owner {
             return Err(call.denied(ACTION));
         }
@@ -676,7 +676,7 @@ impl Operation for RevokeGrantRequest {
         call.trail.dry_run = self.dry_run == Some(true);
         let id = parse_id(&self.grant_id)?;
         let mut key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:RevokeGrant"))?;
+        call.authorize(&key, &Ask::policy("kms:RevokeGrant"))?;
         let grant = call.grant(&key, &id)?;
         if self.dry_run == Some(true) {
             return Err(dry_run_passed());

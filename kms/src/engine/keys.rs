@@ -246,7 +246,7 @@ impl Call<'_> {
 
     /// Stores a key that changed; what is unwrapped of it is forgotten.
     pub(crate) fn store_key(&mut self, key: &KeyRow) -> Result<()> {
-        self.cache().forget(key.id);
+        self.txn.forget(key.id);
         rows::put(&mut self.txn, key.id.as_bytes(), key)
     }
 
@@ -273,7 +273,7 @@ impl Operation for DescribeKeyRequest {
         call.check_grant_tokens(&self.grant_tokens)?;
         let key = call.key(&self.key_id, Names::KeysAndAliases)?;
         let ask = Ask::grant("kms:DescribeKey", GrantOperation::DescribeKey, &any_grant);
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         Ok(KeyMetadataResponse { key_metadata: call.metadata(&key) })
     }
 }
@@ -321,7 +321,7 @@ fn switch(
     state: KeyState,
 ) -> Result<Empty> {
     let mut key = call.key(key_id, Names::Keys)?;
-    call.authorize(&key, Ask::policy(action))?;
+    call.authorize(&key, &Ask::policy(action))?;
     call.require_staying(&key)?;
     key.state = state;
     // A rotation that fell due while the key was off happens now.
@@ -370,7 +370,7 @@ impl Operation for UpdateKeyDescriptionRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<Empty> {
         let mut key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:UpdateKeyDescription"))?;
+        call.authorize(&key, &Ask::policy("kms:UpdateKeyDescription"))?;
         call.require_staying(&key)?;
         key.description.clone_from(&self.description);
         call.store_key(&key)?;
@@ -393,7 +393,7 @@ impl Operation for ScheduleKeyDeletionRequest {
         let mut key = call.key(&self.key_id, Names::Keys)?;
         let ask = Ask::policy("kms:ScheduleKeyDeletion");
         let ask = ask.with("kms:ScheduleKeyDeletionPendingWindowInDays", days.to_string());
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         call.require_staying(&key)?;
         let deletion_date = call.now.plus_days(days);
         key.state = KeyState::PendingDeletion;
@@ -421,7 +421,7 @@ impl Operation for CancelKeyDeletionRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<KeyIdResponse> {
         let mut key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:CancelKeyDeletion"))?;
+        call.authorize(&key, &Ask::policy("kms:CancelKeyDeletion"))?;
         let key_id = call.realm().key(key.id);
         if key.state != KeyState::PendingDeletion {
             let message = format!("{key_id} is not pending deletion.");

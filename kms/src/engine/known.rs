@@ -260,3 +260,115 @@ fn begins_with_id(table: Table) -> bool {
         | Table::AccessKeysByUser => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(number: u64) -> Change {
+        Change { number, mark: [0; 16] }
+    }
+
+    fn put(known: &Known, key: &[u8], value: u32, bytes: usize) {
+        known.put((Table::Keys, key), known.generation(), Arc::new(value), bytes);
+    }
+
+    #[test]
+    fn a_row_ends_with_its_key_and_with_changes_of_others() {
+        let known = Known::default();
+        known.meet(change(1));
+        let (a, b) = ([1; 16], [2; 16]);
+        put(&known, &a, 1, 100);
+        put(&known, &b, 2, 100);
+        assert_eq!(known.get::<u32>(Table::Keys, &a).as_deref(), Some(&1));
+        assert_eq!(known.get::<u32>(Table::Versions, &a), None, "another table");
+        assert_eq!(known.get::<u64>(Table::Keys, &a), None, "another type");
+        let before = known.generation();
+        let version = [&a[..], &1u32.to_be_bytes()].concat();
+        known.changed(change(2), &[known.row_scope(Table::Versions, &version)].into());
+        assert_eq!(known.get::<u32>(Table::Keys, &a), None);
+        assert_eq!(known.get::<u32>(Table::Keys, &b).as_deref(), Some(&2));
+        // What was read before the change is not kept after it.
+        known.put((Table::Keys, &a), before, Arc::new(1u32), 100);
+        assert_eq!(known.get::<u32>(Table::Keys, &a), None);
+        put(&known, &a, 3, 100);
+        known.meet(change(2));
+        assert_eq!(known.get::<u32>(Table::Keys, &a).as_deref(), Some(&3));
+        // Another process; then a store that was set back.
+        for newest in [change(3), change(2), Change { number: 2, mark: [1; 16] }] {
+            put(&known, &b, 4, 100);
+            known.meet(newest);
+            assert_eq!(known.get::<u32>(Table::Keys, &b), None);
+        }
+    }
+
+    #[test]
+    fn ranges_belong_to_their_key_or_to_their_table() {
+        let known = Known::default();
+        for id in [[7; 16], [0xFF; 16], {
+            let mut id = [3; 16];
+            id[15] = 0xFF;
+            id
+        }] {
+            let own = known.row_scope(Table::Tags, &id);
+            let prefix = [&id[..], b"name"].concat();
+            for prefix in [&id[..], &prefix] {
+                let end = prefix_end(prefix);
+                let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+                for from in [Bound::Included(prefix), Bound::Excluded(prefix)] {
+                    let expected = if prefix_end(&id).is_some() {
+                        own
+                    } else {
+                        known.table_scope(Table::Tags)
+                    };
+                    assert_eq!(known.range_scope(Table::Tags, (from, to)), expected);
+                }
+            }
+            let beyond = [0xFF; 17];
+            let wider = (Bound::Included(&id[..]), Bound::Excluded(&beyond[..]));
+            let expected = known.table_scope(Table::Tags);
+            assert_eq!(known.range_scope(Table::Tags, wider), expected);
+        }
+        let names = (Bound::Included(&[b'a'; 20][..]), Bound::Excluded(&[b'b'; 20][..]));
+        let expected = known.table_scope(Table::Aliases);
+        assert_eq!(known.range_scope(Table::Aliases, names), expected);
+        assert_ne!(expected, known.table_scope(Table::SecretNames));
+    }
+
+    #[test]
+    fn memory_is_bounded_by_number_and_by_size() {
+        let known = Known::default();
+        known.meet(change(1));
+        for number in 0..3 * HALF_ROWS as u128 {
+            put(&known, &number.to_be_bytes(), 0, 0);
+        }
+        let rows = |known: &Known| {
+            let state = known.state.read();
+            (state.young.len() + state.old.len(), state.young_bytes)
+        };
+        assert!(rows(&known).0 <= 2 * HALF_ROWS);
+        for number in 0..100u128 {
+            put(&known, &number.to_be_bytes(), 1, HALF_BYTES / 10);
+        }
+        let (count, bytes) = rows(&known);
+        assert!(count <= 20 && bytes <= HALF_BYTES, "{count}, {bytes}");
+        assert_eq!(known.get::<u32>(Table::Keys, &99u128.to_be_bytes()).as_deref(), Some(&1));
+        put(&known, b"huge", 1, HALF_BYTES + 1);
+        assert_eq!(known.get::<u32>(Table::Keys, b"huge"), None);
+        // Rows in use stay, whatever else comes.
+        for number in 200..400u128 {
+            put(&known, &number.to_be_bytes(), 1, HALF_BYTES / 10);
+            assert!(known.get::<u32>(Table::Keys, &99u128.to_be_bytes()).is_some());
+        }
+    }
+
+    #[test]
+    fn so_many_changes_that_none_is_remembered_end_everything() {
+        let known = Known::default();
+        known.meet(change(1));
+        put(&known, &[1; 16], 1, 100);
+        let scopes = (0..=MAX_TOUCHED as u64).map(Scope).collect();
+        known.changed(change(2), &scopes);
+        assert_eq!(known.get::<u32>(Table::Keys, &[1; 16]), None);
+    }
+}

@@ -11,7 +11,7 @@ use super::{Call, Prepared};
 use crate::audit::hex;
 use crate::error::{KmsError, Result};
 use crate::hierarchy::{self, KEY_LEN, damaged};
-use crate::rows::{self, KeyRow, VersionRow, version_key};
+use crate::rows::{self, IDENTITY, IdentityRow, KeyRow, VersionRow, version_key};
 use crate::types::{Blob, KeySpec, RotationType};
 
 /// The spec of a key pair; `None` for a symmetric key and for what is not offered.
@@ -36,6 +36,19 @@ fn binding(key: &KeyRow, version: u32, material_id: &str) -> String {
     format!("keyfold/kms/material/v1|versions|{id}|{version}|{spec}|{usage}|{origin}|{material_id}")
 }
 
+/// How many numbers of versions an epoch has.
+const EPOCH: u32 = 1024;
+
+/// The number of a key's next version. It is above all that were given out before, and those of
+/// an epoch are its own: a backup does not know which numbers were given out after it was made,
+/// so they are not given out again after it was restored.
+fn next_version(current: u32, epoch: u32) -> Option<u32> {
+    let first = epoch.checked_sub(1)?.checked_mul(EPOCH)?.checked_add(1)?;
+    // The first version of a key is 1: no other history has a key of this id.
+    let next = if current == 0 { 1 } else { first.max(current.checked_add(1)?) };
+    (next < first.saturating_add(EPOCH - 1)).then_some(next)
+}
+
 impl Call<'_> {
     /// Stores new material as the next version of a key, and makes it the current one. The
     /// caller stores the key's row.
@@ -45,9 +58,9 @@ impl Call<'_> {
         material: &Prepared,
         rotation: Option<RotationType>,
     ) -> Result<()> {
-        let version = key
-            .version
-            .checked_add(1)
+        let identity: IdentityRow =
+            rows::get(&mut self.txn, IDENTITY)?.ok_or_else(|| damaged("the identity"))?;
+        let version = next_version(key.version, identity.epoch)
             .ok_or_else(|| KmsError::internal("a key ran out of versions"))?;
         // A keyed hash: a bare one would let guessable material be searched for.
         let id = self.keys().material_id_mac.mac(&[key.id.as_bytes(), &material.0]);
@@ -131,5 +144,26 @@ impl Call<'_> {
 
     pub(super) fn cache(&self) -> parking_lot::MutexGuard<'_, super::cache::Cache> {
         self.engine.cache.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_two_epochs_never_meet() {
+        assert_eq!(next_version(0, 1), Some(1));
+        assert_eq!(next_version(1, 1), Some(2));
+        assert_eq!(next_version(0, 7), Some(1));
+        // Whatever was reached before, a new epoch starts above it.
+        for before in [1, 2, 500, EPOCH - 1] {
+            assert_eq!(next_version(before, 2), Some(EPOCH + 1));
+        }
+        assert_eq!(next_version(EPOCH + 1, 2), Some(EPOCH + 2));
+        assert_eq!(next_version(EPOCH - 2, 1), Some(EPOCH - 1));
+        assert_eq!(next_version(EPOCH - 1, 1), None);
+        assert_eq!(next_version(1, u32::MAX), None);
+        assert_eq!(next_version(1, 0), None);
     }
 }

@@ -35,7 +35,7 @@ impl Operation for GetKeyPolicyRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<GetKeyPolicyResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:GetKeyPolicy"))?;
+        call.authorize(&key, &Ask::policy("kms:GetKeyPolicy"))?;
         let policy = call.policy(&key)?.text.clone();
         Ok(GetKeyPolicyResponse { policy, policy_name: NAME.into() })
     }
@@ -54,7 +54,7 @@ impl Operation for PutKeyPolicyRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<Empty> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:PutKeyPolicy"))?;
+        call.authorize(&key, &Ask::policy("kms:PutKeyPolicy"))?;
         let bypass = self.bypass_policy_lockout_safety_check == Some(true);
         call.store_policy(key.id, &self.policy, bypass)?;
         Ok(Empty {})
@@ -73,7 +73,7 @@ impl Operation for ListKeyPoliciesRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<ListKeyPoliciesResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:ListKeyPolicies"))?;
+        call.authorize(&key, &Ask::policy("kms:ListKeyPolicies"))?;
         if self.marker.is_some() {
             // This list never gives one out.
             return Err(KmsError::new(KmsErrorCode::InvalidMarker, "the marker is not valid"));

@@ -21,7 +21,7 @@ const MAX_WAITING: usize = 16_384;
 /// How many records one run has at most.
 const MAX_RUN: usize = 512;
 /// How long the records of one run are together at most, in bytes; a longer one stands alone.
-const MAX_RUN_BYTES: usize = 128 * 1024;
+const MAX_RUN_BYTES: usize = 256 * 1024;
 
 /// What an operation was evaluated on changed before its record was durable: nothing was
 /// answered, nothing recorded. Authenticate the caller again and begin again.

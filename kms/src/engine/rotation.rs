@@ -82,7 +82,7 @@ impl Operation for EnableKeyRotationRequest {
         let period_days = self.rotation_period_in_days.unwrap_or(365);
         let mut key = call.key(&self.key_id, Names::Keys)?;
         let ask = Ask::policy("kms:EnableKeyRotation");
-        call.authorize(&key, ask.with("kms:RotationPeriodInDays", period_days.to_string()))?;
+        call.authorize(&key, &ask.with("kms:RotationPeriodInDays", period_days.to_string()))?;
         call.require_enabled(&key)?;
         call.require_symmetric(&key)?;
         let next = call.now.plus_days(period_days);
@@ -103,7 +103,7 @@ impl Operation for DisableKeyRotationRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<Empty> {
         let mut key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:DisableKeyRotation"))?;
+        call.authorize(&key, &Ask::policy("kms:DisableKeyRotation"))?;
         call.require_enabled(&key)?;
         call.require_symmetric(&key)?;
         call.schedule_rotation(&mut key, None)?;
@@ -123,7 +123,7 @@ impl Operation for GetKeyRotationStatusRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<GetKeyRotationStatusResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:GetKeyRotationStatus"))?;
+        call.authorize(&key, &Ask::policy("kms:GetKeyRotationStatus"))?;
         call.require_symmetric(&key)?;
         // Pending deletion hides the setting; a cancelled deletion shows it again.
         let schedule = key.rotation.filter(|_| key.state != KeyState::PendingDeletion);
@@ -147,7 +147,7 @@ impl Operation for RotateKeyOnDemandRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<KeyIdResponse> {
         let mut key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:RotateKeyOnDemand"))?;
+        call.authorize(&key, &Ask::policy("kms:RotateKeyOnDemand"))?;
         call.require_enabled(&key)?;
         call.require_symmetric(&key)?;
         if key.on_demand_rotations >= MAX_ON_DEMAND {
@@ -181,7 +181,7 @@ impl Operation for ListKeyRotationsRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<ListKeyRotationsResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:ListKeyRotations"))?;
+        call.authorize(&key, &Ask::policy("kms:ListKeyRotations"))?;
         call.require_symmetric(&key)?;
         let all = self.include_key_material == Some(IncludeKeyMaterial::AllKeyMaterial);
         let prefix = key.id.as_bytes();

@@ -88,7 +88,7 @@ impl<'a> Ingredients<'a> {
         let ask = Ask::grant(self.action, self.grant, &any_grant)
             .with("kms:SigningAlgorithm", algorithm.as_str())
             .with("kms:MessageType", self.message_type.as_str());
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         call.require_enabled(&key)?;
         match core_algorithm(algorithm) {
             Some(core)
@@ -233,7 +233,7 @@ impl Operation for GetPublicKeyRequest {
         call.check_grant_tokens(&self.grant_tokens)?;
         let key = call.key(&self.key_id, Names::KeysAndAliases)?;
         let ask = Ask::grant("kms:GetPublicKey", GrantOperation::GetPublicKey, &any_grant);
-        call.authorize(&key, ask)?;
+        call.authorize(&key, &ask)?;
         call.require_enabled(&key)?;
         if key.spec == KeySpec::SymmetricDefault {
             let message = format!("{} is symmetric.", call.realm().key(key.id));

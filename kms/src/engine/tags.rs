@@ -66,7 +66,7 @@ impl Operation for TagResourceRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<Empty> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:TagResource"))?;
+        call.authorize(&key, &Ask::policy("kms:TagResource"))?;
         call.require_staying(&key)?;
         call.put_tags(key.id, &self.tags)?;
         Ok(Empty {})
@@ -86,7 +86,7 @@ impl Operation for UntagResourceRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<Empty> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:UntagResource"))?;
+        call.authorize(&key, &Ask::policy("kms:UntagResource"))?;
         call.require_staying(&key)?;
         for tag_key in &self.tag_keys {
             call.txn.delete(Table::Tags, &row_key(key.id, tag_key))?;
@@ -107,7 +107,7 @@ impl Operation for ListResourceTagsRequest {
 
     fn run(&self, call: &mut Call<'_>) -> Result<ListResourceTagsResponse> {
         let key = call.key(&self.key_id, Names::Keys)?;
-        call.authorize(&key, Ask::policy("kms:ListResourceTags"))?;
+        call.authorize(&key, &Ask::policy("kms:ListResourceTags"))?;
         let prefix = key.id.as_bytes();
         let list: &[&[u8]] = &[b"ListResourceTags", prefix];
         let after = self.marker.as_deref().map(|m| call.read_marker(list, m)).transpose()?;

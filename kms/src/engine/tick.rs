@@ -163,7 +163,7 @@ impl Call<'_> {
             scheduled_by: key.deletion_scheduled_by.clone(),
         };
         rows::put(&mut self.txn, id.as_bytes(), &tombstone)?;
-        self.cache().forget(id);
+        self.txn.forget(id);
         self.record_own("DeleteKey", &key)
     }
 

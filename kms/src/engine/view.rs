@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::Engine;
 use super::known::{Generation, Scope};
 use crate::error::Result;
@@ -19,6 +21,8 @@ pub(crate) struct Log {
     pub(super) touched: HashSet<Scope>,
     /// The audit records to append.
     pub(super) records: Vec<Vec<u8>>,
+    /// The keys whose material is forgotten when it commits.
+    pub(super) forgotten: Vec<Uuid>,
 }
 
 impl Log {
@@ -149,6 +153,13 @@ impl<'a> View<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Lets the unwrapped material of a key be forgotten when the change commits.
+    pub(crate) fn forget(&mut self, key_id: Uuid) {
+        if let Access::Write(_, log) = &mut self.access {
+            log.forgotten.push(key_id);
+        }
     }
 
     /// What is under a key, decoded: from memory where nothing is being changed.

@@ -6,6 +6,7 @@
 //! in WAL mode it waits for no writer.
 
 mod faults;
+mod file;
 mod schema;
 
 use std::fs::{self, OpenOptions};
@@ -62,7 +63,7 @@ impl SqliteStore {
         file.sync_all().map_err(|error| fault_io(&error, &path))?;
         sync_folder(&path)?;
         drop(file);
-        let mut connection = connect(&path)?;
+        let mut connection = connect(&path, "rw")?;
         schema::migrate(&mut connection)?;
         Self::configure(connection, &path)
     }
@@ -80,7 +81,7 @@ impl SqliteStore {
         if !metadata.is_file() {
             return Err(StoreError::Foreign);
         }
-        let mut connection = connect(&path)?;
+        let mut connection = connect(&path, "rw")?;
         schema::check(&mut connection)?;
         schema::migrate(&mut connection)?;
         Self::configure(connection, &path)
@@ -98,7 +99,7 @@ impl SqliteStore {
                  PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096",
             )
             .map_err(fault)?;
-        let mut reader = connect(path)?;
+        let mut reader = connect(path, "rw")?;
         reader
             .batch_execute(
                 "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096",
@@ -157,8 +158,9 @@ fn fault_io(error: &std::io::Error, path: &Path) -> StoreError {
     }
 }
 
-/// Opens a file that is there, under any name: as a URI, in which every byte can be written.
-fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+/// Opens a file that is there, under any name: as a URI, in which every byte can be written. The
+/// mode is `rw` or `ro`.
+fn connect(path: &Path, mode: &str) -> Result<SqliteConnection, StoreError> {
     use std::fmt::Write;
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -169,7 +171,8 @@ fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
             _ => write!(uri, "%{byte:02X}").map_err(|_| StoreError::Other("a path".into()))?,
         }
     }
-    uri.push_str("?mode=rw");
+    uri.push_str("?mode=");
+    uri.push_str(mode);
     let mut connection =
         SqliteConnection::establish(&uri).map_err(|error| connect_fault(&error, path))?;
     connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT}")).map_err(fault)?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Tag, wire_enum};
+use super::{Tag, required, wire_enum};
 use crate::clock::Timestamp;
 
 wire_enum! {
@@ -316,11 +316,13 @@ key_only_request! {
 
 /// Replaces a key's description.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct UpdateKeyDescriptionRequest {
     /// Key id or key ARN.
+    #[serde(default)]
     pub key_id: String,
-    /// At most 8192 characters.
+    /// At most 8192 characters; it may be empty, but must be there.
+    #[serde(deserialize_with = "required")]
     pub description: String,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::required;
 use crate::clock::Timestamp;
 
 /// Gives a key a name.
@@ -97,27 +98,32 @@ pub struct ListAliasesResponse {
 pub struct Tag {
     /// 1 to 128 characters, not starting with `aws:`.
     pub tag_key: String,
-    /// At most 256 characters.
+    /// At most 256 characters; it may be empty, but must be there.
+    #[serde(deserialize_with = "required")]
     pub tag_value: String,
 }
 
 /// Adds tags, or replaces those of the same key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct TagResourceRequest {
     /// Key id or key ARN.
+    #[serde(default)]
     pub key_id: String,
     /// The tags; a key has at most 50.
+    #[serde(deserialize_with = "required")]
     pub tags: Vec<Tag>,
 }
 
 /// Removes tags; those that are not there are ignored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct UntagResourceRequest {
     /// Key id or key ARN.
+    #[serde(default)]
     pub key_id: String,
     /// The tags' keys.
+    #[serde(deserialize_with = "required")]
     pub tag_keys: Vec<String>,
 }
 

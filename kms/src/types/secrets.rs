@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Sensitive, wire_enum};
+use super::{Sensitive, required, wire_enum};
 use crate::clock::Timestamp;
 use crate::password::PasswordRules;
 
@@ -596,20 +596,24 @@ pub struct GetRandomPasswordResponse {
 
 /// Sets tags of a secret (`TagResource`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct TagSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
+    #[serde(default)]
     pub secret_id: String,
     /// The tags; one with the same key is replaced. At most 50 in all.
+    #[serde(deserialize_with = "required")]
     pub tags: Vec<SecretTag>,
 }
 
 /// Removes tags of a secret (`UntagResource`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct UntagSecretRequest {
     /// Name, ARN, or ARN without its last hyphen and six characters.
+    #[serde(default)]
     pub secret_id: String,
     /// Keys; one that is not there is no error.
+    #[serde(deserialize_with = "required")]
     pub tag_keys: Vec<String>,
 }

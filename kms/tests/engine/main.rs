@@ -17,4 +17,5 @@ mod shapes;
 mod states;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
+mod transfer;
 mod world;

@@ -47,14 +47,14 @@ fn switch_under_load(engines: &[&Engine]) {
     let sealed = first.call(&owner, &encrypt(&key, b"hi")).expect("sealed").ciphertext_blob;
     let request = decrypt(&sealed);
     let (done, opened) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let reading = AtomicUsize::new(2 * engines.len());
     std::thread::scope(|scope| {
         for engine in engines {
-            let (done, opened, request) = (&done, &opened, &request);
+            let (done, opened, reading, request) = (&done, &opened, &reading, &request);
             scope.spawn(move || {
-                while !done.load(Ordering::SeqCst) {
+                while reading.load(Ordering::SeqCst) > 0 {
                     engine.commit_queued(Duration::from_millis(20));
                 }
-                while engine.commit_queued(Duration::from_millis(20)) > 0 {}
             });
             for blocking in [false, true] {
                 scope.spawn(move || {
@@ -66,6 +66,7 @@ fn switch_under_load(engines: &[&Engine]) {
                         };
                         opened.fetch_add(usize::from(open), Ordering::SeqCst);
                     }
+                    reading.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         }

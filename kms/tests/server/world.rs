@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyfold_kms::clock::SystemClock;
 use keyfold_kms::server::{Control, ServeError, Server, ServerConfig};
+use keyfold_kms::types::IssueTokenRequest;
 use keyfold_kms::{Clock, Engine, EngineOptions, OpenError, Timestamp};
 use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
@@ -40,7 +41,7 @@ impl World {
             *token.lock() = owner_of(&engine);
             Ok(engine)
         });
-        world.authorization = authorization.lock().clone();
+        world.authorization.clone_from(&authorization.lock());
         world.clock = clock;
         world
     }
@@ -110,8 +111,9 @@ pub(crate) async fn exchange(
     } else {
         format!("Host: {address}\r\n")
     };
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let head = format!("{line}\r\n{host}Connection: close\r\n{headers}\r\n");
+    let headers = headers.join("\r\n");
+    let end = if headers.is_empty() { "" } else { "\r\n" };
+    let head = format!("{line}\r\n{host}Connection: close\r\n{headers}{end}\r\n");
     stream.write_all(head.as_bytes()).await.expect("sent");
     // The server may answer and close before it has read all.
     let _ = stream.write_all(body).await;
@@ -121,8 +123,15 @@ pub(crate) async fn exchange(
 }
 
 /// A credential that may do everything.
-pub(crate) fn owner_of(_: &Engine) -> String {
-    "Bearer anybody".to_owned()
+pub(crate) fn owner_of(engine: &Engine) -> String {
+    let request = IssueTokenRequest {
+        subject: "tests".into(),
+        permissions: vec!["*".into()],
+        expires_in_seconds: 3600,
+        ..IssueTokenRequest::default()
+    };
+    let issued = engine.call(&engine.owner(), &request).expect("a token");
+    format!("Bearer {}", issued.token.expose())
 }
 
 /// A response.

@@ -1,5 +1,6 @@
 //! What a server is told: flags, then the environment, then a file, then defaults.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use keyfold_kms::server::auth::AuthConfig;
@@ -44,6 +45,8 @@ struct ServerPart {
 #[serde(default, deny_unknown_fields)]
 struct StorePart {
     home: Option<PathBuf>,
+    /// A file, or `postgres://…`; a password is better kept in a file of its own.
+    database: Option<String>,
     root_file: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
 }
@@ -114,6 +117,7 @@ impl Settings {
             server,
             home: Home {
                 folder: or(&home.folder, file.store.home),
+                database: home.database.clone().or(file.store.database.map(OsString::from)),
                 root_file: or(&home.root_file, file.store.root_file),
                 passphrase_file: or(&home.passphrase_file, file.store.passphrase_file),
             },
@@ -187,7 +191,7 @@ mod tests {
         std::fs::write(&path, file).expect("a file");
         let mut words = vec!["serve", "--config", path.to_str().expect("a path")];
         words.extend(line);
-        let home = Home { folder: None, root_file: None, passphrase_file: None };
+        let home = Home { folder: None, database: None, root_file: None, passphrase_file: None };
         Settings::load(&Line::parse_from(words).args, &home)
     }
 

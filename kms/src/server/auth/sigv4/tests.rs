@@ -141,8 +141,17 @@ impl World {
     }
 
     fn ask_of(&self, authenticator: &Authenticator, request: &Request) -> Result<Caller> {
+        self.ask_with(authenticator, request, None)
+    }
+
+    fn ask_with(
+        &self,
+        authenticator: &Authenticator,
+        request: &Request,
+        certificate: Option<Vec<u8>>,
+    ) -> Result<Caller> {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let peer = Peer { address, certificate: None, tls: false };
+        let peer = Peer { address, tls: certificate.is_some(), certificate };
         pollster::block_on(authenticator.authenticate(
             &self.engine,
             &Incoming {
@@ -716,6 +725,24 @@ impl Store for SharedStore {
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
         self.0.write(work)
     }
+}
+
+#[test]
+fn a_certificate_counts_where_there_is_no_authorization() {
+    let world = world(SigV4Config::default());
+    let data: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(include_str!("../../../../tests/data/certificates.json"))
+            .expect("the data");
+    let der = STANDARD.decode(&data["a SPIFFE ID"]).expect("base64");
+    let ask = |request: &Request| world.ask_with(&world.authenticator, request, Some(der.clone()));
+    let mut request = world.requests[0].clone();
+    assert!(ask(&request).expect("signed").principal().ends_with("user/ann"));
+    request.body.push(b' ');
+    let spoiled = ask(&request).err().expect("it does not fall back to the certificate");
+    assert_eq!(spoiled.code(), BAD);
+    request.remove("authorization");
+    let caller = ask(&request).expect("known by the certificate");
+    assert!(caller.principal().contains(":mtls/spiffe://example.test/"));
 }
 
 #[test]
