@@ -32,6 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    session.local()?;
     let file = Database::File(args.file.clone());
     let source = SqliteStore::open_read_only(&args.file).map_err(|error| file.fault(error))?;
     // Before anything is made.
