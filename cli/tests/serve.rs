@@ -219,3 +219,49 @@ fn the_environment_goes_after_the_command_line() {
     assert_eq!(found["listen"], "http://127.0.0.1:1");
     assert_eq!(found["origins"], serde_json::json!(["https://a.b", "https://c.d"]));
 }
+
+#[test]
+fn traces_tell_operations_and_nothing_of_what_they_were_about() {
+    let stage = Stage::new();
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = collector.local_addr().expect("an address");
+    let collected = std::thread::spawn(move || {
+        let (mut stream, _) = collector.accept().expect("a connection");
+        let mut bytes = Vec::new();
+        let mut part = [0; 4096];
+        // The head says how long the body is.
+        loop {
+            let len = stream.read(&mut part).expect("a request");
+            bytes.extend_from_slice(&part[..len]);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if let Some((head, _)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse::<usize>()
+                        .ok()
+                });
+                let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+                if bytes.len() >= head + 4 + length.expect("a length") {
+                    break;
+                }
+            }
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("answered");
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let endpoint = format!("http://{address}/v1/traces");
+    let (server, line) = stage.serve(&["--traces-endpoint", &endpoint]);
+    let served = line.strip_prefix("listening on http://").expect("an address").trim_end();
+    let mut stream = TcpStream::connect(served).expect("a connection");
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+                   Content-Type: application/x-amz-json-1.1\r\nContent-Length: 20\r\n\
+                   X-Amz-Target: TrentService.Encrypt\r\n\r\n{\"Plaintext\":\"NDEx\"}";
+    stream.write_all(request.as_bytes()).expect("sent");
+    stream.read_to_string(&mut String::new()).expect("a reply");
+    assert_eq!(server.end().0, Some(0));
+    let collected = collected.join().expect("collected");
+    assert!(collected.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{collected}");
+    assert!(collected.contains("Encrypt") && collected.contains("keyfold"), "{collected}");
+    assert!(!collected.contains("NDEx"));
+}

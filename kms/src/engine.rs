@@ -25,7 +25,7 @@ mod rotation;
 mod secrets;
 mod sign;
 mod tags;
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests;
 mod tick;
 pub(crate) mod tokens;

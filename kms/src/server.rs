@@ -199,8 +199,7 @@ impl Server {
 
     fn prepare(config: &ServerConfig) -> Result<(Option<Tls>, Authenticator), ServeError> {
         config.check()?;
-        // For what makes connections of its own; a provider that is there already stays.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        install_crypto();
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let authenticator = Authenticator::new(config.auth.clone())
             .map_err(|error| ServeError::config(error.to_string()))?;
@@ -268,6 +267,12 @@ impl Server {
         }
         served.map_err(ServeError::Io)
     }
+}
+
+/// Chooses the cryptography of every TLS connection of this process that has not chosen its own:
+/// those to issuers of tokens and to collectors of traces. One that is chosen already stays.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// Serves the connections of one listener.

@@ -100,7 +100,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         .map_err(|error| Error::new(ErrorCode::Io, format!("no threads can be made: {error}")))?;
     let (url, control) = (server.url(), server.control());
     runtime.block_on(async {
-        tokio::spawn(obey_signals(control));
+        // Caught from here on: whoever reads the next line may send one.
+        tokio::spawn(signals()?.obey(control));
         // The address is bound: from here on connections are accepted.
         session.console.answer(&json!({ "listening": url }), format!("listening on {url}"))?;
         server.run().await.map_err(|error| explain(error, Error::from))
@@ -138,30 +139,56 @@ fn check(session: &Session, settings: &Settings) -> Result<()> {
 
 /// SIGTERM and SIGINT end the server, SIGHUP makes it read its TLS files again.
 #[cfg(unix)]
-async fn obey_signals(control: Control) {
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+fn signals() -> Result<Signals> {
     use tokio::signal::unix::{SignalKind, signal};
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        tracing::error!(target: "keyfold::server", "signals cannot be caught");
-        return;
+    let catch = |kind| {
+        signal(kind).map_err(|error| {
+            Error::new(ErrorCode::Io, format!("signals cannot be caught: {error}"))
+        })
     };
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => control.shut_down(),
-            _ = interrupt.recv() => control.shut_down(),
-            _ = hangup.recv() => control.reload(),
+    Ok(Signals {
+        terminate: catch(SignalKind::terminate())?,
+        interrupt: catch(SignalKind::interrupt())?,
+        hangup: catch(SignalKind::hangup())?,
+    })
+}
+
+#[cfg(unix)]
+impl Signals {
+    async fn obey(mut self, control: Control) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => control.shut_down(),
+                _ = self.interrupt.recv() => control.shut_down(),
+                _ = self.hangup.recv() => control.reload(),
+            }
         }
     }
 }
 
+/// Ctrl+C ends the server.
 #[cfg(not(unix))]
-async fn obey_signals(control: Control) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        control.shut_down();
+struct Signals;
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere they may not be caught")]
+fn signals() -> Result<Signals> {
+    Ok(Signals)
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    async fn obey(self, control: Control) {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            control.shut_down();
+        }
     }
 }
 

@@ -320,10 +320,10 @@ impl super::Engine {
         id: &str,
         user: &str,
         permissions: &[&str],
-        secret: SecretText,
+        secret: &SecretText,
     ) {
         let permissions: Vec<String> = permissions.iter().map(|&name| name.into()).collect();
-        self.alter(|call| call.put_access_key(id, user, &permissions, None, &secret).map(drop));
+        self.alter(|call| call.put_access_key(id, user, &permissions, None, secret).map(drop));
     }
 
     pub(crate) fn set_access_key(&self, id: &str, status: AccessKeyStatus) {

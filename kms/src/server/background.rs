@@ -14,7 +14,7 @@ use crate::Engine;
 /// How long the committing thread waits for a first record before it looks whether it shall end.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Between looks for what is due.
-const TICK: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_mins(1);
 /// Between looks after the metrics and the rate limits.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// Before the first new attempt to open the root key, and at most before every later one.

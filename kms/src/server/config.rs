@@ -345,7 +345,8 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_refused() {
-        let refused: [(&str, fn(&mut ServerConfig)); 9] = [
+        type Change = fn(&mut ServerConfig);
+        let refused: [(&str, Change); 9] = [
             ("plain HTTP", |c| c.listen = "192.0.2.1:80".parse().expect("an address")),
             ("client_ca", |c| {
                 c.tls = Some(TlsConfig {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn};
 use axum::routing::any;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -50,7 +50,7 @@ fn around(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
         Some(layer) => routes.layer(layer),
         None => routes,
     };
-    routes.layer(from_fn_with_state(app.clone(), stamp)).with_state(app.clone())
+    routes.layer(from_fn(stamp)).with_state(app.clone())
 }
 
 /// What is known of a request when it is done: for its line in the log and its metrics.
@@ -62,7 +62,7 @@ struct Outcome {
 }
 
 /// Names every request, and says afterwards what became of it.
-async fn stamp(State(_): State<Arc<App>>, mut request: Request, next: Next) -> Response<Body> {
+async fn stamp(mut request: Request, next: Next) -> Response<Body> {
     let started = Instant::now();
     let _in_flight = observe::InFlight::new();
     // Where the system has no randomness, nothing else works either.
@@ -90,11 +90,7 @@ async fn stamp(State(_): State<Arc<App>>, mut request: Request, next: Next) -> R
     let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
     let operation = outcome.operation.unwrap_or(if is_call { "unknown" } else { "none" });
     let status = response.status();
-    let result = outcome.result.unwrap_or(if status.is_server_error() {
-        KmsErrorCode::Internal.as_str()
-    } else {
-        "ok"
-    });
+    let result = outcome.result.unwrap_or(if status.is_success() { "ok" } else { "refused" });
     let took = started.elapsed();
     observe::request(operation, result, took);
     span.record("otel.name", operation);
@@ -113,9 +109,9 @@ async fn stamp(State(_): State<Arc<App>>, mut request: Request, next: Next) -> R
     }
     // Whoever watches the server asks often, and says nothing new.
     if is_call {
-        line!(tracing::Level::INFO)
+        line!(tracing::Level::INFO);
     } else {
-        line!(tracing::Level::DEBUG)
+        line!(tracing::Level::DEBUG);
     }
     response
 }

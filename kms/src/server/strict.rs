@@ -179,7 +179,7 @@ impl Shape {
     }
 }
 
-impl<'t, D> Strict<'t, D> {
+impl<D> Strict<'_, D> {
     fn watch<'de, V: Visitor<'de>>(self, shape: Shape, visitor: V) -> Result<V::Value, D::Error>
     where
         D: Deserializer<'de>,

@@ -169,8 +169,9 @@ async fn a_client_certificate_is_verified_where_an_authority_is_named() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_used_is_named() {
+    type Change = fn(&Path);
     let files = Files::new();
-    let change: [(&str, fn(&Path)); 4] = [
+    let change: [(&str, Change); 4] = [
         ("server.pem", |path| std::fs::write(path, "no certificate").expect("written")),
         ("server.key", |path| std::fs::write(path, "no key").expect("written")),
         ("server.key", |path| std::fs::remove_file(path).expect("removed")),

@@ -41,7 +41,7 @@ impl World {
             *token.lock() = owner_of(&engine);
             Ok(engine)
         });
-        world.authorization = authorization.lock().clone();
+        world.authorization.clone_from(&authorization.lock());
         world.clock = clock;
         world
     }
@@ -111,8 +111,9 @@ pub(crate) async fn exchange(
     } else {
         format!("Host: {address}\r\n")
     };
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let head = format!("{line}\r\n{host}Connection: close\r\n{headers}\r\n");
+    let headers = headers.join("\r\n");
+    let end = if headers.is_empty() { "" } else { "\r\n" };
+    let head = format!("{line}\r\n{host}Connection: close\r\n{headers}{end}\r\n");
     stream.write_all(head.as_bytes()).await.expect("sent");
     // The server may answer and close before it has read all.
     let _ = stream.write_all(body).await;

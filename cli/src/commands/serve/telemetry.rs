@@ -88,6 +88,7 @@ fn check_endpoint(endpoint: &str) -> Result<()> {
 
 fn provider(endpoint: &str) -> Result<SdkTracerProvider> {
     check_endpoint(endpoint)?;
+    keyfold_kms::server::install_crypto();
     let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build();
     let exporter = exporter
         .map_err(|error| fault::invalid(format!("the address for traces is none: {error}")))?;

@@ -32,7 +32,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 struct Key {
     id: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    verifies: DecodingKey,
 }
 
 impl Key {
@@ -42,13 +42,13 @@ impl Key {
             return None;
         }
         let public = PublicKey::from_jwk(&jwk.to_string()).ok()?;
-        let (algorithm, key) = decoding_key(&public)?;
+        let (algorithm, verifies) = decoding_key(&public)?;
         let stated = jwk.get("alg");
         if stated.is_some_and(|stated| *stated != name(algorithm)) {
             return None;
         }
         let id = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
-        Some(Key { id, algorithm, key })
+        Some(Key { id, algorithm, verifies })
     }
 }
 
@@ -97,7 +97,7 @@ impl KeySet {
             .iter()
             .filter(|key| key.algorithm == algorithm && (id.is_none() || key.id.as_deref() == id));
         match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Some(&key.key),
+            (Some(key), None) => Some(&key.verifies),
             _ => None,
         }
     }

@@ -57,3 +57,76 @@ fn subject(der: &[u8]) -> Option<String> {
     let legal = |b: u8| b.is_ascii_graphic() && !b"*?${}\"\\".contains(&b);
     ((1..=MAX_NAME).contains(&name.len()) && name.bytes().all(legal)).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::error::KmsErrorCode;
+    use crate::server::auth::SanRule;
+
+    fn certificates() -> BTreeMap<String, Vec<u8>> {
+        let data: BTreeMap<String, String> =
+            serde_json::from_str(include_str!("../../../tests/data/certificates.json"))
+                .expect("the data");
+        data.into_iter().map(|(name, der)| (name, STANDARD.decode(der).expect("base64"))).collect()
+    }
+
+    #[test]
+    fn one_name_counts_or_nobody_is_told() {
+        let certificates = certificates();
+        let expected = BTreeMap::from([
+            ("a SPIFFE ID", "spiffe://example.test/backup/night"),
+            ("a URI among other names", "spiffe://example.test/backup/night"),
+            ("two DNS names", "app.example.test"),
+        ]);
+        assert_eq!(certificates.len(), 11);
+        for (what, der) in &certificates {
+            assert_eq!(subject(der).as_deref(), expected.get(what.as_str()).copied(), "{what}");
+        }
+    }
+
+    #[test]
+    fn names_have_rights_by_rules() {
+        let rule = |san: &str, allow: &str| SanRule { san: san.into(), allow: vec![allow.into()] };
+        let rules = vec![
+            rule("spiffe://example.test/backup/*", "kms:Decrypt"),
+            rule("spiffe://example.test/backup/night", "kms:Encrypt"),
+            rule("spiffe://example.test/backup", "kms:Sign"),
+            rule("app.example.test", "kms:*"),
+        ];
+        let (certificates, realm) = (certificates(), Realm::default());
+        let known = Certificates::new(MtlsConfig { rules }).expect("a configuration");
+        let caller = known.authenticate(&realm, &certificates["a SPIFFE ID"]).expect("somebody");
+        assert_eq!(
+            caller.principal(),
+            "arn:aws:iam::000000000000:mtls/spiffe://example.test/backup/night"
+        );
+        assert_eq!((caller.account(), caller.authentication()), ("000000000000", "mtls"));
+        assert!(caller.permits("kms:Decrypt") && caller.permits("kms:Encrypt"));
+        assert!(!caller.permits("kms:Sign"));
+        for (what, der) in &certificates {
+            if subject(der).is_none() {
+                let error = known.authenticate(&realm, der).expect_err("nobody");
+                assert_eq!(error.code(), KmsErrorCode::UnrecognizedClient, "{what}");
+            }
+        }
+        // A policy can name what a certificate stands for.
+        let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Action": "kms:*", "Resource": "*", "Principal": {"AWS": "PRINCIPAL"}}]}"#;
+        crate::policy::parse(&policy.replace("PRINCIPAL", caller.principal())).expect("a policy");
+    }
+
+    #[test]
+    fn what_is_no_certificate_names_nobody() {
+        let good = certificates().remove("a SPIFFE ID").expect("one");
+        for len in 0..good.len() {
+            assert_eq!(subject(&good[..len]), None, "cut to {len}");
+        }
+        assert_eq!(subject(b"-----BEGIN CERTIFICATE-----"), None);
+    }
+}

@@ -62,7 +62,7 @@ fn world(config: SigV4Config) -> World {
         serde_json::from_str(include_str!("../../../../tests/data/sigv4.json")).expect("the data");
     let now = parse_time(&data.time).expect("a time");
     let engine = Engine::in_memory().expect("an engine");
-    engine.insert_access_key(&data.access_key, "ann", &["kms:*"], SecretText::from(&*data.secret));
+    engine.insert_access_key(&data.access_key, "ann", &["kms:*"], &SecretText::from(&*data.secret));
     let request = |case: &Case| Request {
         name: case.name.clone(),
         service: if case.service == "kms" { Service::Kms } else { Service::Secrets },
@@ -141,8 +141,17 @@ impl World {
     }
 
     fn ask_of(&self, authenticator: &Authenticator, request: &Request) -> Result<Caller> {
+        self.ask_with(authenticator, request, None)
+    }
+
+    fn ask_with(
+        &self,
+        authenticator: &Authenticator,
+        request: &Request,
+        certificate: Option<Vec<u8>>,
+    ) -> Result<Caller> {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let peer = Peer { address, certificate: None, tls: false };
+        let peer = Peer { address, tls: certificate.is_some(), certificate };
         pollster::block_on(authenticator.authenticate(
             &self.engine,
             &Incoming {
@@ -252,11 +261,14 @@ fn what_botocore_signs_is_accepted() {
 }
 
 /// A way to spoil a request, and how it is refused.
-type Mutation = (&'static str, fn(&mut Request), Code);
+type Mutation = (&'static str, Change, Code);
+
+type Change = fn(&mut Request);
 
 const BAD: Code = Code::InvalidRequestSignature;
 const INCOMPLETE: Code = Code::IncompleteSignature;
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn mutations() -> Vec<Mutation> {
     fn next_digit(request: &mut Request, at: usize) {
         let mut signature = request.signature().into_bytes();
@@ -505,7 +517,7 @@ fn every_mutation_of_every_request_is_refused_by_its_name() {
 #[test]
 fn what_means_the_same_is_accepted() {
     let world = world(SigV4Config::default());
-    let harmless: &[(&str, fn(&mut Request))] = &[
+    let harmless: &[(&str, Change)] = &[
         ("no blank after the commas", |r| {
             let old = r.get("authorization");
             r.set("authorization", &old.replace(", ", ","));
@@ -605,7 +617,7 @@ fn a_proxy_may_change_the_host_where_its_names_are_configured() {
     assert_eq!(world.refused(&stranger), BAD);
     // Without the list the name must be the one that was sent.
     let strict = authenticator(SigV4Config::default());
-    let refused = world.ask_of(&strict, &behind).err().expect("another host");
+    let refused = world.ask_of(&strict, &behind).expect_err("another host");
     assert_eq!(refused.code(), BAD);
 }
 
@@ -663,7 +675,7 @@ fn whoever_can_write_the_store_gives_an_access_key_no_other_rights() {
     // Nor is the key of another user in its place.
     let world = world(SigV4Config::default());
     let secret = SecretText::from("another");
-    world.engine.insert_access_key("OTHER", "root", &["*"], secret);
+    world.engine.insert_access_key("OTHER", "root", &["*"], &secret);
     world.engine.copy_access_key("OTHER", &world.id);
     assert_eq!(world.refused(&world.requests[0]), Code::Internal);
 }
@@ -694,7 +706,7 @@ fn what_another_process_does_to_a_key_counts_at_once() {
     let refused = |answer: Result<()>| answer.err().map(|error| error.code());
     // Refused before it is there, and accepted as soon as it is: a refusal is not kept.
     assert_eq!(refused(handle()), Some(Code::UnrecognizedClient));
-    other.insert_access_key(&world.id, "ann", &["kms:*"], secret);
+    other.insert_access_key(&world.id, "ann", &["kms:*"], &secret);
     handle().expect("the other process made it");
     for _ in 0..3 {
         other.set_access_key(&world.id, AccessKeyStatus::Inactive);
@@ -716,6 +728,24 @@ impl Store for SharedStore {
     fn write(&self, work: &mut dyn FnMut(&mut dyn Txn) -> End) -> Result<(), StoreError> {
         self.0.write(work)
     }
+}
+
+#[test]
+fn a_certificate_counts_where_there_is_no_authorization() {
+    let world = world(SigV4Config::default());
+    let data: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(include_str!("../../../../tests/data/certificates.json"))
+            .expect("the data");
+    let der = STANDARD.decode(&data["a SPIFFE ID"]).expect("base64");
+    let ask = |request: &Request| world.ask_with(&world.authenticator, request, Some(der.clone()));
+    let mut request = world.requests[0].clone();
+    assert!(ask(&request).expect("signed").principal().ends_with("user/ann"));
+    request.body.push(b' ');
+    let spoiled = ask(&request).expect_err("it does not fall back to the certificate");
+    assert_eq!(spoiled.code(), BAD);
+    request.remove("authorization");
+    let caller = ask(&request).expect("known by the certificate");
+    assert!(caller.principal().contains(":mtls/spiffe://example.test/"));
 }
 
 #[test]
@@ -742,7 +772,7 @@ fn errors_repeat_nothing_of_the_request() {
         let mut request = world.requests[0].clone();
         let signature = request.signature();
         spoil(&mut request);
-        let error = world.ask(&request).err().expect("spoiled");
+        let error = world.ask(&request).expect_err("spoiled");
         for part in [&signature, "AKID", "xxxx", &world.secret] {
             assert!(!error.to_string().contains(part), "{error}");
         }
