@@ -419,6 +419,7 @@ fn what_is_no_answer_is_none() {
         r#"{"KeyMetadata":{"Arn":7}}"#,
         r#"{"KeyMetadata":{"Arn":""}}"#,
         r#"{"KeyMetadata":{"Arn":"two words"}}"#,
+        "null",
         "[]",
         "\u{feff}{}",
         &format!(r#"{{"KeyMetadata":{nested}"#),
