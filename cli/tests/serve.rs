@@ -104,9 +104,9 @@ fn in_json_it_says_so_in_json() {
 }
 
 #[test]
-fn each_request_is_one_line_of_the_log() {
+fn each_request_is_one_line_of_the_log_at_info() {
     let stage = Stage::new();
-    let (server, line) = stage.serve(&[]);
+    let (server, line) = stage.serve(&["--log-level", "info"]);
     let address = line.strip_prefix("listening on http://").expect("an address").trim_end();
     let mut stream = TcpStream::connect(address).expect("a connection");
     let request = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
