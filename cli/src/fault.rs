@@ -32,8 +32,10 @@ pub(crate) fn words(error: &Error) -> String {
     let said = said.and_then(|said| said.message()).filter(|message| !message.is_empty());
     match said {
         Some(message) => {
-            let message: String = message.chars().take(2048).collect();
-            format!("{}: {}", error.detail(), message.escape_debug())
+            // Nothing in it steers a terminal.
+            let plain = |c: char| if c.is_control() { ' ' } else { c };
+            let message: String = message.chars().take(2048).map(plain).collect();
+            format!("{}: {message}", error.detail())
         }
         None => error.detail().to_owned(),
     }

@@ -270,6 +270,7 @@ impl RootSealer for NoPassphrase {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unusable(error: Error) -> OpenError {
     OpenError::Other(KmsError::new(KmsErrorCode::Validation, error.detail().to_owned()))
 }

@@ -29,6 +29,7 @@ struct File {
 }
 
 /// How to reach one KMS.
+#[expect(clippy::struct_field_names, reason = "the AWS tools call it a profile too")]
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Profile {

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 
 use keyfold::kms::aws::Service;
-use keyfold::kms::{Request, Response};
-use keyfold::{Client, Error, ErrorCode, KeyUri, Kms, Rng, SecretBytes, SystemRng};
+use keyfold::kms::{Request, Response, make_token};
+use keyfold::{Client, Error, ErrorCode, KeyUri, Kms, SecretBytes, SystemRng};
 use keyfold_kms::EmbeddedKms;
 use keyfold_kms::engine::Operation;
 use keyfold_kms::types::{
@@ -212,11 +212,9 @@ impl Session {
                 Err(_) => (None, Some(Sensitive::from(value.expose()))),
             },
         };
-        let mut token = [0; 16];
-        SystemRng.fill(&mut token)?;
         self.call(&PutSecretValueRequest {
             secret_id: name.to_owned(),
-            client_request_token: Some(format!("{:032x}", u128::from_be_bytes(token))),
+            client_request_token: Some(make_token(&SystemRng)?),
             secret_string,
             secret_binary,
             ..PutSecretValueRequest::default()

@@ -8,6 +8,7 @@ pub mod retry;
 pub mod router;
 
 use crate::context::EncryptionContext;
+use crate::crypto::rng::Rng;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, SecretBytes, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
@@ -309,6 +310,26 @@ impl std::fmt::Debug for DataKeyReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DataKey(..)")
     }
+}
+
+/// A random name for one change, for [`Request::PutSecret`]: a UUID.
+///
+/// ```
+/// let token = keyfold::kms::make_token(&keyfold::SystemRng)?;
+/// assert_eq!((token.len(), token.matches('-').count()), (36, 4));
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+///
+/// # Errors
+/// `internal` where `rng` fails.
+pub fn make_token(rng: &dyn Rng) -> Result<String> {
+    let mut bytes = [0; 16];
+    rng.fill(&mut bytes)?;
+    // Version 4, variant 1 (RFC 9562).
+    let bits = u128::from_be_bytes(bytes) & !(0xf000 << 64) & !(0xc000 << 48);
+    let digits = format!("{:032x}", bits | 0x4000 << 64 | 0x8000 << 48);
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    Ok(parts.join("-"))
 }
 
 /// A KMS answered a request with an answer of another kind.

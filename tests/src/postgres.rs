@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use programs::programs;
+pub use programs::programs;
 
 /// The password of the server's one user.
 const PASSWORD: &str = "keyfold-test";

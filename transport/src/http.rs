@@ -238,18 +238,21 @@ fn explain(error: reqwest::Error) -> TransportError {
     .to_owned();
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(inner) = cause {
-        // rustls comes inside of an error of input and output.
         let io = inner.downcast_ref::<std::io::Error>();
-        let wrapped = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref());
-        if let Some(error) = inner.downcast_ref::<rustls::Error>().or(wrapped) {
+        if let Some(error) = inner.downcast_ref::<rustls::Error>() {
             detail = format!("{detail}: {}", tls::explain(error));
             break;
         }
-        if let Some(io) = io.filter(|io| io.kind() != std::io::ErrorKind::Other) {
-            detail = format!("{detail}: {}", io.kind());
-            break;
-        }
-        cause = inner.source();
+        // An error of input and output that carries another one does not call it its source.
+        let carried = io.and_then(std::io::Error::get_ref);
+        cause = match (io, carried) {
+            (_, Some(carried)) => Some(carried),
+            (Some(io), None) => {
+                detail = format!("{detail}: {}", io.kind());
+                break;
+            }
+            (None, None) => inner.source(),
+        };
     }
     TransportError { code: ErrorCode::KmsUnavailable, detail }
 }

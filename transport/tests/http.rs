@@ -70,16 +70,13 @@ impl Server {
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async move {
-                let served = match tls {
-                    Some(tls) => {
-                        let tls = RustlsConfig::from_config(tls);
-                        let server = axum_server::from_tcp_rustls(listener, tls).expect("a server");
-                        server.handle(serving).serve(service).await
-                    }
-                    None => {
-                        let server = axum_server::from_tcp(listener).expect("a server");
-                        server.handle(serving).serve(service).await
-                    }
+                let served = if let Some(tls) = tls {
+                    let tls = RustlsConfig::from_config(tls);
+                    let server = axum_server::from_tcp_rustls(listener, tls).expect("a server");
+                    server.handle(serving).serve(service).await
+                } else {
+                    let server = axum_server::from_tcp(listener).expect("a server");
+                    server.handle(serving).serve(service).await
                 };
                 served.expect("it serves");
             });
@@ -103,8 +100,8 @@ fn request(url: String) -> HttpRequest {
     HttpRequest { method: "POST".to_owned(), url, headers, body: b"body".to_vec() }
 }
 
-fn transport(options: HttpOptions) -> HttpTransport {
-    HttpTransport::new(&options).expect("a transport")
+fn transport(options: &HttpOptions) -> HttpTransport {
+    HttpTransport::new(options).expect("a transport")
 }
 
 fn send(transport: &HttpTransport, url: String) -> Result<HttpResponse, TransportError> {
@@ -120,7 +117,7 @@ fn check_failure(error: &TransportError, code: ErrorCode, detail: &str) {
 #[test]
 fn what_is_sent_arrives_and_connections_are_used_again() {
     let server = Server::start(None);
-    let transport = transport(HttpOptions::default());
+    let transport = transport(&HttpOptions::default());
     for _ in 0..3 {
         let response =
             send(&transport, format!("http://{}/echo", server.address)).expect("an answer");
@@ -147,7 +144,7 @@ fn what_is_sent_arrives_and_connections_are_used_again() {
 #[test]
 fn redirects_are_answers() {
     let server = Server::start(None);
-    let transport = transport(HttpOptions::default());
+    let transport = transport(&HttpOptions::default());
     let response = send(&transport, format!("http://{}/redirect", server.address));
     let response = response.expect("an answer");
     assert_eq!((response.status, response.header("location")), (307, Some("/echo")));
@@ -158,14 +155,14 @@ fn redirects_are_answers() {
 fn answers_end_in_time_and_within_their_length() {
     let server = Server::start(None);
     let short = HttpOptions { timeout: Duration::from_millis(200), ..HttpOptions::default() };
-    let error = send(&transport(short), format!("http://{}/never", server.address));
+    let error = send(&transport(&short), format!("http://{}/never", server.address));
     let detail = "the server did not answer in time";
     check_failure(&error.expect_err("too late"), ErrorCode::KmsUnavailable, detail);
 
     let detail = "the answer is longer than any that is expected";
     let exact = HttpOptions { max_answer: 1001, ..HttpOptions::default() };
-    assert!(send(&transport(exact), format!("http://{}/long", server.address)).is_ok());
-    let less = transport(HttpOptions { max_answer: 1000, ..HttpOptions::default() });
+    assert!(send(&transport(&exact), format!("http://{}/long", server.address)).is_ok());
+    let less = transport(&HttpOptions { max_answer: 1000, ..HttpOptions::default() });
     let error = send(&less, format!("http://{}/long", server.address));
     check_failure(&error.expect_err("too long"), ErrorCode::KmsProtocol, detail);
     // One that does not tell its length before.
@@ -211,7 +208,7 @@ fn read_head(stream: &mut TcpStream) -> String {
 
 #[test]
 fn nobody_there_and_nothing_sendable() {
-    let transport = transport(HttpOptions::default());
+    let transport = transport(&HttpOptions::default());
     let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
     let error = send(&transport, format!("http://{free}/secret-path")).expect_err("nobody");
     let detail = "no connection to the server: connection refused";
@@ -228,7 +225,7 @@ fn nobody_there_and_nothing_sendable() {
 fn a_dropped_request_ends_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let transport = transport(HttpOptions::default());
+    let transport = transport(&HttpOptions::default());
     let mut sending = transport.send(request(url));
     let mut context = Context::from_waker(Waker::noop());
     assert!(sending.as_mut().poll(&mut context).is_pending());
@@ -246,7 +243,7 @@ fn a_proxy_is_asked_except_for_this_machine() {
     let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", proxy.local_addr().expect("an address"));
     let through =
-        transport(HttpOptions { proxy: Proxy::Url(url.clone()), ..HttpOptions::default() });
+        transport(&HttpOptions { proxy: Proxy::Url(url.clone()), ..HttpOptions::default() });
     let asked = thread::spawn(move || {
         let mut heads = Vec::new();
         for answer in [
@@ -330,7 +327,7 @@ fn tls_trusts_the_platform_and_what_is_added() {
     let authority = Authority::new();
     let server = Server::start(Some(authority.server("localhost", None)));
     let url = format!("https://localhost:{}/echo", server.address.port());
-    let stranger = transport(HttpOptions::default());
+    let stranger = transport(&HttpOptions::default());
     let error = send(&stranger, url.clone()).expect_err("not trusted");
     assert_eq!(error.code, ErrorCode::KmsUnavailable);
     let reason = "the server's certificate is of an authority that is not trusted";
@@ -338,14 +335,14 @@ fn tls_trusts_the_platform_and_what_is_added() {
     assert_eq!(server.count(), 0);
 
     let extra = || HttpOptions { extra_ca_pem: Some(authority.pem()), ..HttpOptions::default() };
-    let response = send(&transport(extra()), url).expect("an answer");
+    let response = send(&transport(&extra()), url).expect("an answer");
     assert_eq!(response.body, b"body");
     let versions = server.seen.versions.lock().expect("no panic").clone();
     assert_eq!(versions, [axum::http::Version::HTTP_2]);
 
     let other = Server::start(Some(authority.server("elsewhere.test", None)));
     let url = format!("https://localhost:{}/echo", other.address.port());
-    let error = send(&transport(extra()), url).expect_err("another name");
+    let error = send(&transport(&extra()), url).expect_err("another name");
     let reason = "the server's certificate is for another name";
     assert!(error.detail.ends_with(reason), "{}", error.detail);
     assert_eq!(other.count(), 0);
@@ -368,11 +365,11 @@ fn a_client_shows_its_certificate() {
         ..HttpOptions::default()
     };
     let (certificate, key) = clients.issue("client.test");
-    let both = transport(with(Some(format!("{certificate}{key}"))));
+    let both = transport(&with(Some(format!("{certificate}{key}"))));
     assert_eq!(send(&both, url.clone()).expect("an answer").status, 200);
     let (certificate, key) = servers.issue("client.test");
     for none in [with(None), with(Some(format!("{certificate}{key}")))] {
-        let error = send(&transport(none), url.clone()).expect_err("unknown");
+        let error = send(&transport(&none), url.clone()).expect_err("unknown");
         assert_eq!(error.code, ErrorCode::KmsUnavailable);
     }
     assert_eq!(server.count(), 1);

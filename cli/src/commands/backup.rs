@@ -29,6 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    session.local()?;
     let (database, store) = session.home.open_store()?;
     let options =
         Options { force: args.force, content: Content::Binary, like: None, private: true };

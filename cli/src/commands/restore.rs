@@ -32,16 +32,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    session.local()?;
     let file = Database::File(args.file.clone());
     let source = SqliteStore::open_read_only(&args.file).map_err(|error| file.fault(error))?;
     // Before anything is made.
     let backup = Backup::check(&source).map_err(|error| fault::at(&file, &error.into()))?;
-    let target = match &args.to {
-        Some(name) => Database::parse(name)?,
-        None => {
-            session.home.make_folder()?;
-            session.home.database()?
-        }
+    let target = if let Some(name) = &args.to {
+        Database::parse(name)?
+    } else {
+        session.home.make_folder()?;
+        session.home.database()?
     };
     let store = target.make().map_err(|error| target.fault(error))?;
     backup

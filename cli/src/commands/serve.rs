@@ -67,7 +67,8 @@ pub(crate) struct Args {
     /// Address of its own for /metrics, /healthz and /readyz
     #[arg(long, value_name = "ADDRESS:PORT", env = "KEYFOLD_METRICS_LISTEN")]
     metrics_listen: Option<SocketAddr>,
-    /// What to log on standard error: error, warn, info, debug, trace [default: info]
+    /// What to log on standard error: error, warn, info (with a line for each request), debug,
+    /// trace [default: info without the lines of requests]
     #[arg(long, value_name = "LEVEL", env = "KEYFOLD_LOG")]
     log_level: Option<String>,
     /// How to log [default: text]

@@ -31,6 +31,7 @@ pub(crate) struct Copy {
 }
 
 pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
+    session.local()?;
     let Command::Copy(args) = command;
     let (database, source) = session.home.open_store()?;
     // Before anything is made.

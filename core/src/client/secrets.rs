@@ -1,10 +1,9 @@
 //! The password safe of a KMS.
 
 use super::Client;
-use crate::crypto::rng::Rng;
 use crate::error::Result;
 use crate::keys::{KeyUri, SecretBytes};
-use crate::kms::{Kms, Request, Response, unexpected_response};
+use crate::kms::{Kms, Request, Response, make_token, unexpected_response};
 
 /// The secrets that the KMS of a client keeps.
 ///
@@ -107,11 +106,4 @@ impl<K: Kms> Secrets<'_, K> {
             _ => Err(unexpected_response()),
         }
     }
-}
-
-/// A random name for one change, so that a repeated call does not make another version.
-fn make_token(rng: &dyn Rng) -> Result<String> {
-    let mut bytes = [0; 16];
-    rng.fill(&mut bytes)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

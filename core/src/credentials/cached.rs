@@ -158,7 +158,7 @@ mod tests {
                 if self.0.fails.load(Ordering::Relaxed) {
                     return Err(Error::new(ErrorCode::KmsUnavailable, "no answer"));
                 }
-                let end = Time(self.0.clone()).unix_time() + Duration::from_secs(3600);
+                let end = Time(self.0.clone()).unix_time() + Duration::from_hours(1);
                 let token = SecretBytes::from(&b"token"[..]);
                 Ok(Some(Arc::new(Credentials::bearer(&token)?.expiring(end))))
             })

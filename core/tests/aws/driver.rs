@@ -100,13 +100,16 @@ fn a_call_is_sent_again_for_a_clock_and_for_credentials_only() {
 
 #[test]
 fn any_operation_can_be_called_by_its_name() {
-    let transport = Canned::new([answer(200, r#" {"Secrets":[]}"#), answer(200, "")]);
+    let transport =
+        Canned::new([answer(200, r#" {"Secrets":[]}"#), answer(200, ""), answer(200, "null")]);
     let remote = kms(&transport, fixed());
     let listed = block_on(remote.operation(Service::Secrets, "ListSecrets", b"{}".to_vec()));
     assert_eq!(&**listed.expect("an answer"), br#" {"Secrets":[]}"#);
     let body = br#"{"KeyId":"k"}"#.to_vec();
     let enabled = block_on(remote.operation(Service::Kms, "EnableKey", body));
     assert!(enabled.expect("an answer").is_empty());
+    let named = block_on(remote.operation(Service::Kms, "CreateAlias", b"{}".to_vec()));
+    assert_eq!(&**named.expect("an answer"), b"null");
     let sent = transport.sent();
     assert_eq!(header(&sent[0], "x-amz-target"), Some("secretsmanager.ListSecrets"));
     assert_eq!(sent[1].body, br#"{"KeyId":"k"}"#);

@@ -7,7 +7,9 @@ use keyfold::kms::aws::{AwsConfig, Call, Exchange, Service, ServiceError, Turn};
 use keyfold::kms::{Request, Response, SignInput};
 use keyfold::sign::SignatureAlgorithm;
 use keyfold::transport::HttpResponse;
-use keyfold::{EncryptionContext, Error, ErrorCode, KeyUri, Retry, SecretBytes, WrappedKey};
+use keyfold::{
+    EncryptionContext, Error, ErrorCode, KeyUri, ProviderParams, Retry, SecretBytes, WrappedKey,
+};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -25,7 +27,7 @@ fn context() -> EncryptionContext {
 }
 
 fn wrapped() -> WrappedKey {
-    WrappedKey { key: key(), params: Default::default(), ciphertext: vec![1, 2, 3] }
+    WrappedKey { key: key(), params: ProviderParams::new(), ciphertext: vec![1, 2, 3] }
 }
 
 /// Sends one request and takes one answer.
@@ -61,6 +63,7 @@ fn put() -> Request {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn requests_have_the_members_of_the_api() {
     let (message, digest) =
         (|| SignInput::Message(b"m".to_vec()), || SignInput::Digest(vec![7; 32]));
@@ -419,6 +422,7 @@ fn what_is_no_answer_is_none() {
         r#"{"KeyMetadata":{"Arn":7}}"#,
         r#"{"KeyMetadata":{"Arn":""}}"#,
         r#"{"KeyMetadata":{"Arn":"two words"}}"#,
+        "null",
         "[]",
         "\u{feff}{}",
         &format!(r#"{{"KeyMetadata":{nested}"#),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Where the programs of the newest PostgreSQL on this machine are: `KEYFOLD_POSTGRES_BIN` says so,
 /// or they are where Debian or the search path has them.
-pub(crate) fn programs() -> Option<PathBuf> {
+#[allow(unreachable_pub, reason = "a program that has this file has no public items")]
+pub fn programs() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("KEYFOLD_POSTGRES_BIN") {
         return Some(PathBuf::from(folder));
     }

@@ -16,6 +16,9 @@ use crate::input::Input;
 
 /// The longest configuration file, in bytes.
 const MAX_FILE: usize = 1024 * 1024;
+/// What is logged unless told otherwise: what happens to the server. Requests are in the audit
+/// chain and the metrics already; `info` writes a line for each of them too.
+const DEFAULT_LOG: &str = "info,keyfold::request=warn";
 
 /// A configuration file, whole.
 #[derive(Default, Deserialize)]
@@ -121,7 +124,11 @@ impl Settings {
                 root_file: or(&home.root_file, file.store.root_file),
                 passphrase_file: or(&home.passphrase_file, file.store.passphrase_file),
             },
-            log_level: args.log_level.clone().or(file.log.level).unwrap_or_else(|| "info".into()),
+            log_level: args
+                .log_level
+                .clone()
+                .or(file.log.level)
+                .unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             log_format: args.log_format.or(file.log.format).unwrap_or_default(),
             traces: args.traces_endpoint.clone().or(file.traces.endpoint),
         })
@@ -206,7 +213,8 @@ mod tests {
         assert_eq!(settings.server.limits.connections, 7);
         assert_eq!(settings.server.limits.header_seconds, 30);
         assert_eq!(settings.server.rates.symmetric.per_second, 9);
-        assert_eq!((settings.log_format, settings.log_level.as_str()), (LogFormat::Json, "info"));
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(settings.log_level, DEFAULT_LOG);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,8 +19,16 @@ use crate::fault::{self, Result};
 /// What the server's spans are called; the log leaves them out.
 const SPANS: &str = "keyfold::span";
 
+/// How many lines wait at most for whoever reads standard error; beyond it lines are lost, because
+/// a reader that is slow, or gone, must not stop the server.
+const WAITING_LINES: usize = 8192;
+
 /// Logs and traces, until it is dropped.
-pub(crate) struct Telemetry(Option<SdkTracerProvider>);
+pub(crate) struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    /// Writes what is left when it is dropped.
+    _log: WorkerGuard,
+}
 
 /// Begins to log on standard error, and to send traces where there is somebody to take them.
 ///
@@ -28,7 +37,12 @@ pub(crate) struct Telemetry(Option<SdkTracerProvider>);
 pub(crate) fn start(settings: &Settings) -> Result<Telemetry> {
     let filter = filter(&settings.log_level)?;
     let provider = settings.traces.as_deref().map(provider).transpose()?;
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let (writer, log) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("keyfold-log")
+        .finish(io::stderr());
+    let lines = fmt::layer().with_writer(writer).with_ansi(io::stderr().is_terminal());
     let lines = match settings.log_format {
         LogFormat::Text => lines.with_filter(filter).boxed(),
         LogFormat::Json => {
@@ -47,7 +61,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Telemetry> {
         .try_init()
         .map_err(|_| Error::new(ErrorCode::Internal, "this process logs elsewhere already"))?;
     tell_panics_without_their_words();
-    Ok(Telemetry(provider))
+    Ok(Telemetry { traces: provider, _log: log })
 }
 
 /// Checks what [`start`] would be told.
@@ -100,7 +114,7 @@ fn provider(endpoint: &str) -> Result<SdkTracerProvider> {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(provider) = &self.0 {
+        if let Some(provider) = &self.traces {
             // What cannot be sent now is lost.
             let _ = provider.shutdown();
         }

@@ -149,9 +149,10 @@ impl<'a> Exchange<'a> {
         if response.status == 200 {
             let body = Zeroizing::new(std::mem::take(&mut response.body));
             // A page of a proxy or a portal is no answer, whatever its status.
-            return match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-                None | Some(b'{') => Ok(Turn::Done(body)),
-                Some(_) => Err(Failure::Other(wire::not_understood())),
+            return match body.trim_ascii() {
+                // An operation without an answer answers nothing, or one of these.
+                [] | b"null" | [b'{', ..] => Ok(Turn::Done(body)),
+                _ => Err(Failure::Other(wire::not_understood())),
             };
         }
         let error = ServiceError::read(&response);
