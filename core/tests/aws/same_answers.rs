@@ -123,7 +123,10 @@ fn summary(answer: keyfold::Result<Response>) -> Result<String, ErrorCode> {
 
 /// Every request, good and bad, with the code that it is refused with.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn expectations(fixture: &Fixture) -> Vec<(&'static str, Request, Option<ErrorCode>)> {
+fn expectations(
+    fixture: &Fixture,
+    secret: &str,
+) -> Vec<(&'static str, Request, Option<ErrorCode>)> {
     use ErrorCode as E;
     let Fixture { embedded, docs, other, disabled, p256, ed25519 } = fixture;
     let ask = |request: Request| block_on(embedded.call(&request)).expect("an answer");
@@ -176,7 +179,7 @@ fn expectations(fixture: &Fixture) -> Vec<(&'static str, Request, Option<ErrorCo
         to: to.clone(),
     };
     let put = |value: &[u8], key: Option<&KeyUri>| Request::PutSecret {
-        name: "db/password".into(),
+        name: secret.into(),
         value: value.into(),
         key: key.cloned(),
         token: String::new(),
@@ -275,9 +278,9 @@ fn expectations(fixture: &Fixture) -> Vec<(&'static str, Request, Option<ErrorCo
         ("put, again", put(b"\xfftwo", None), None),
         ("put, foreign key", put(b"three", Some(&foreign)), Some(E::InvalidArgument)),
         ("put too much", put(&vec![b'x'; 65_537], None), Some(E::InvalidArgument)),
-        ("get", get("db/password", None), None),
-        ("get the one before", get("db/password", Some("AWSPREVIOUS")), None),
-        ("get, no such stage", get("db/password", Some("MINE")), Some(E::SecretNotFound)),
+        ("get", get(secret, None), None),
+        ("get the one before", get(secret, Some("AWSPREVIOUS")), None),
+        ("get, no such stage", get(secret, Some("MINE")), Some(E::SecretNotFound)),
     ]
 }
 
@@ -300,8 +303,10 @@ fn both_ways_answer_alike() {
     let fixture = Fixture::new();
     let provider = fixture.remote(fixture.embedded.engine().owner());
     let both: [&dyn Kms; 2] = [&fixture.embedded, &provider];
+    let mut secrets = ["db/one", "db/two"].into_iter();
     let [embedded, remote] = both.map(|kms| {
-        let requests = expectations(&fixture).into_iter().enumerate();
+        let secret = secrets.next().expect("one for each way");
+        let requests = expectations(&fixture, secret).into_iter().enumerate();
         let outcomes = requests.map(|(number, (what, request, code))| {
             let outcome = summary(block_on(kms.call(&named(request, number))));
             assert_eq!(outcome.as_ref().err(), code.as_ref(), "{what}");
