@@ -136,7 +136,7 @@ fn metadata_has_the_members_of_the_wire() {
 #[test]
 fn requests_read_the_wire_form() {
     let request: EncryptRequest = serde_json::from_str(
-        r#"{"KeyId":"k","Plaintext":"aGk=","EncryptionContext":{"b":"2","a":"\u00e9"},"Extra":[1]}"#,
+        r#"{"KeyId":"k","Plaintext":"aGk=","EncryptionContext":{"b":"2","a":"\u00e9"}}"#,
     )
     .expect("a request");
     assert_eq!(request.plaintext.expose(), b"hi");
@@ -148,6 +148,7 @@ fn requests_read_the_wire_form() {
     }
     for bad in [
         r#"{"EncryptionContext":{"a":"1","a":"2"}}"#,
+        r#"{"Extra":[1]}"#,
         r#"{"EncryptionContext":{"a":"1","\u0061":"2"}}"#,
         r#"{"EncryptionContext":{"a":1}}"#,
         r#"{"EncryptionContext":{"a":null}}"#,

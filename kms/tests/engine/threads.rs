@@ -11,6 +11,8 @@ use crate::world::*;
 
 /// How often the key is switched off and on.
 const ROUNDS: usize = 12;
+/// SQLite lets processes wait for each other without any order: nobody may write without a pause.
+const PAUSE: Duration = Duration::from_millis(2);
 
 fn decrypts(engine: &Engine, request: &DecryptRequest) -> bool {
     let answer = match engine.begin(&engine.owner(), request) {
@@ -65,6 +67,7 @@ fn switch_under_load(engines: &[&Engine]) {
                             decrypts(engine, request)
                         };
                         opened.fetch_add(usize::from(open), Ordering::SeqCst);
+                        std::thread::sleep(PAUSE);
                     }
                     reading.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -80,6 +83,7 @@ fn switch_under_load(engines: &[&Engine]) {
                     description: format!("round {round}"),
                 };
                 last.call(&last.owner(), &request).expect("described");
+                std::thread::sleep(PAUSE);
             }
         });
         for round in 0..ROUNDS {
