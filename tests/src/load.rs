@@ -4,6 +4,7 @@
 //! under way when it died may be there or not, but wholly.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyfold_kms::types::Blob;
 use serde_json::{Value, json};
@@ -51,24 +52,30 @@ impl Acknowledged {
     }
 }
 
-/// Changes the store at random until there is no answer, or a fault of the server; answers what
-/// was acknowledged, and that end.
+/// Changes the store at random until there is no answer, or a fault of the server, or it is told to
+/// stop; answers what was acknowledged, and that fault.
 ///
 /// # Panics
 /// Where the server refuses something: all of it is allowed.
-pub fn work(client: &mut Client, name: &str, seed: u64) -> (Acknowledged, CallError) {
+pub fn work(
+    client: &mut Client,
+    name: &str,
+    seed: u64,
+    stop: &AtomicBool,
+) -> (Acknowledged, Option<CallError>) {
     let mut done = Acknowledged::default();
     let mut random = fastrand::Rng::with_seed(seed);
     let mut turn = 0;
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         match step(client, name, turn, &mut random, &mut done) {
             Ok(()) => turn += 1,
             Err(CallError::Refused { status: 0..500, name: error, message }) => {
                 panic!("client {name}, turn {turn}: {error}: {message}")
             }
-            Err(end) => return (done, end),
+            Err(end) => return (done, Some(end)),
         }
     }
+    (done, None)
 }
 
 fn step(

@@ -3,6 +3,8 @@
 //! everything decrypts, and the audit chain is whole.
 #![cfg(unix)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -73,10 +75,10 @@ fn kill_the_server(home: &Home, seeds: impl Iterator<Item = u64>, totals: &mut T
     let mut everything = Vec::new();
     for seed in seeds {
         let server = home.serve();
-        let clients = start(home, &[&server], seed);
+        let clients = Clients::start(home, &[&server], seed);
         sleep_at_random(seed);
         server.kill();
-        let mut done = finish(clients, |end| matches!(end, CallError::Broken(_)));
+        let mut done = clients.finish(|end| matches!(end, None | Some(CallError::Broken(_))));
         answers += done.iter().map(|done| done.answers).sum::<u64>();
         check_records(home, before, answers);
 
@@ -109,14 +111,16 @@ fn nothing_answered_is_lost_when_postgresql_is_killed() {
     let (mut answers, before) = (0, home.audit());
     let mut everything = Vec::new();
     for seed in seed..seed + crashes {
-        let clients = start(&home, &[&servers[0], &servers[1]], seed);
+        let clients = Clients::start(&home, &[&servers[0], &servers[1]], seed);
         sleep_at_random(seed);
         database.stop("immediate").expect("it can be ended");
-        let mut done = finish(clients, |end| match end {
-            CallError::Broken(_) => true,
-            CallError::Refused { status, .. } => *status >= 500,
-        });
         database.boot().expect("PostgreSQL starts again");
+        // Whoever has seen nothing of it goes on.
+        let mut done = clients.finish(|end| match end {
+            None => true,
+            Some(CallError::Broken(_)) => false,
+            Some(CallError::Refused { status, .. }) => *status >= 500,
+        });
         answers += done.iter().map(|done| done.answers).sum::<u64>();
         servers.iter().for_each(|server| wait_for(&home, server));
         answers += check(&home, &servers[0], &mut done);
@@ -130,34 +134,43 @@ fn nothing_answered_is_lost_when_postgresql_is_killed() {
     totals.tell();
 }
 
-type Clients = Vec<thread::JoinHandle<(Acknowledged, CallError)>>;
+type Client = thread::JoinHandle<(Acknowledged, Option<CallError>)>;
 
-/// Lets the clients begin, on each server as many as on the others.
-fn start(home: &Home, servers: &[&Server], seed: u64) -> Clients {
-    let mut random = fastrand::Rng::with_seed(seed);
-    (0..CLIENTS)
-        .map(|number| {
+/// Clients at work.
+struct Clients {
+    stop: Arc<AtomicBool>,
+    threads: Vec<Client>,
+}
+
+impl Clients {
+    /// Lets them begin, on each server as many as on the others.
+    fn start(home: &Home, servers: &[&Server], seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = |number: usize| {
             let mut client = home.client(servers[number % servers.len()]);
             let (name, seed) = (format!("{seed}-{number}"), random.u64(..));
-            thread::spawn(move || load::work(&mut client, &name, seed))
-        })
-        .collect()
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || load::work(&mut client, &name, seed, &stop))
+        };
+        let threads = (0..CLIENTS).map(client).collect();
+        Clients { stop, threads }
+    }
+
+    /// Stops them; answers what they were acknowledged. Each must have ended as it may.
+    fn finish(self, may_end: impl Fn(&Option<CallError>) -> bool) -> Vec<Acknowledged> {
+        self.stop.store(true, Ordering::Relaxed);
+        let client = |client: Client| {
+            let (done, end) = client.join().expect("nothing is refused");
+            assert!(may_end(&end), "{end:?}");
+            done
+        };
+        self.threads.into_iter().map(client).collect()
+    }
 }
 
 fn sleep_at_random(seed: u64) {
     thread::sleep(Duration::from_millis(fastrand::Rng::with_seed(!seed).u64(20..500)));
-}
-
-/// What the clients were acknowledged; each must have ended as it may.
-fn finish(clients: Clients, may_end: impl Fn(&CallError) -> bool) -> Vec<Acknowledged> {
-    clients
-        .into_iter()
-        .map(|client| {
-            let (done, end) = client.join().expect("nothing is refused");
-            assert!(may_end(&end), "{end}");
-            done
-        })
-        .collect()
 }
 
 fn check(home: &Home, server: &Server, done: &mut [Acknowledged]) -> u64 {

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use keyfold_conformance::http::{CallError, Client};
@@ -236,7 +236,7 @@ fn what_one_forbids_the_other_does_not_do() {
         let grant = mine.kms("CreateGrant", &grant).expect("a grant");
         let grant = json!({ "KeyId": key, "GrantId": grant["GrantId"] });
         // The other server knows the grant and has it at hand, and is being asked all the time.
-        let revoked = AtomicBool::new(false);
+        let (revoked, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
         served += thread::scope(|scope| {
             let asking = scope.spawn(|| {
                 let [_, mut stranger] = strangers();
@@ -251,6 +251,7 @@ fn what_one_forbids_the_other_does_not_do() {
                         Err(broken) => panic!("{broken}"),
                     }
                     served += 1;
+                    answered.store(served, Ordering::SeqCst);
                     if forbidden && served > 10 {
                         return served;
                     }
@@ -258,6 +259,9 @@ fn what_one_forbids_the_other_does_not_do() {
             });
             for mut stranger in strangers() {
                 stranger.kms("Decrypt", &blob).expect("granted");
+            }
+            while answered.load(Ordering::SeqCst) < 10 {
+                thread::yield_now();
             }
             mine.kms("RevokeGrant", &grant).expect("revoked");
             revoked.store(true, Ordering::SeqCst);
