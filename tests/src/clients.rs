@@ -35,13 +35,7 @@ pub fn run(command: &mut Command, home: &Home, server: &Server) {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .status()
         .expect("it starts");
-    if status.success() {
-        return;
-    }
-    for line in home.log().lines().filter(|line| !line.contains("keyfold::request")) {
-        println!("{line}");
-    }
-    panic!("{command:?}: {status}");
+    assert!(status.success(), "{command:?}: {status}");
 }
 
 /// Runs one script of Python against a server of its own, which must end well too.

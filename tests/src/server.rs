@@ -196,6 +196,17 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    /// Shows what the servers have logged, but for requests, where a test has failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+            let told = |line: &&str| !line.contains("keyfold::request");
+            log.lines().filter(told).for_each(|line| println!("server: {line}"));
+        }
+    }
+}
+
 /// A server that runs; it is killed where a test panics.
 pub struct Server {
     child: Option<Child>,

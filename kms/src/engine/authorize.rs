@@ -7,10 +7,9 @@ use std::sync::Arc;
 use keyfold::EncryptionContext;
 use uuid::Uuid;
 
-use super::known::{Generation, Scope};
 #[cfg(feature = "server")]
 use super::view::CachedRow;
-use super::view::Kept;
+use super::view::{Footing, Kept};
 use super::{Call, Engine, Narrowing, permissions};
 use crate::arn::Realm;
 use crate::error::{KmsError, KmsErrorCode, Result};
@@ -45,7 +44,7 @@ pub struct Caller {
     source_ip: Option<IpAddr>,
     request_id: Option<Uuid>,
     /// The rows that it was authenticated by.
-    footing: Vec<(Scope, Generation)>,
+    footing: Vec<Footing>,
 }
 
 /// What stays the same from request to request.
@@ -133,12 +132,12 @@ impl Caller {
     /// was the same when the audit record became durable.
     #[must_use]
     #[cfg(feature = "server")]
-    pub(crate) fn resting_on<T>(mut self, row: &CachedRow<T>) -> Self {
+    pub(crate) fn resting_on<T: Kept>(mut self, row: &CachedRow<T>) -> Self {
         self.footing.push(row.footing());
         self
     }
 
-    pub(super) fn footing(&self) -> &[(Scope, Generation)] {
+    pub(super) fn footing(&self) -> &[Footing] {
         &self.footing
     }
 

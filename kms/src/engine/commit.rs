@@ -99,9 +99,6 @@ impl Engine {
                 if let Ok(answer) = self.finish(pending) {
                     return Ok(answer);
                 }
-                if !self.stands(caller) {
-                    return Err(Stale);
-                }
             }
         }
         // Under the lock nothing changes while it is evaluated.
@@ -136,7 +133,7 @@ impl Engine {
     /// What everything that a caller does rests on.
     fn basis_of(&self, caller: &Caller) -> Basis {
         let mut basis = Basis::since(self.known.generation());
-        for (scope, since) in caller.footing() {
+        for (scope, since, _) in caller.footing() {
             basis.add(*scope, *since);
         }
         basis
@@ -243,7 +240,7 @@ impl Engine {
         request.validate()?;
         let prepared = request.prepare(&*self.rng)?;
         self.transact(|mut view| {
-            if !self.stands(caller) {
+            if !self.stands(caller, &mut view)? {
                 return Err(Refusal::Stale);
             }
             let txn = view.reborrow();
@@ -256,9 +253,21 @@ impl Engine {
         })
     }
 
-    /// Whether what a caller was authenticated by is as it was.
-    fn stands(&self, caller: &Caller) -> bool {
-        caller.footing().iter().all(|(scope, since)| self.known.holds(*scope, *since))
+    /// Whether what a caller was authenticated by is as it was. Where another process has changed
+    /// something, be it what it may, the row itself tells: nobody changes it while the lock is
+    /// held.
+    fn stands(&self, caller: &Caller, view: &mut View<'_>) -> Result<bool> {
+        for (scope, since, stamp) in caller.footing() {
+            let same = match stamp {
+                _ if self.known.holds(*scope, *since) => true,
+                Some(stamp) => stamp.holds(view)?,
+                None => false,
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The bytes of an audit record.

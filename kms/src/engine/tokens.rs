@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 #[cfg(feature = "server")]
-use super::view::{CachedRow, Kept};
+use super::view::{CachedRow, Kept, Stamp};
 use super::{Call, Engine, Operation, permissions};
 use crate::arn::Realm;
 use crate::audit::hex;
@@ -95,6 +95,7 @@ impl Engine {
 pub(crate) struct TokenKey {
     pub(crate) id: String,
     pub(crate) public: keyfold::sign::PublicKey,
+    stamp: Arc<Stamp>,
 }
 
 #[cfg(feature = "server")]
@@ -103,9 +104,15 @@ impl Kept for TokenKey {
 
     /// The private half is opened for it: its seal tells that the row is of this store.
     fn load(engine: &Engine, txn: &mut dyn Txn, _: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
-        let found = engine.open_token_key(txn)?;
-        let key = found.map(|(id, key)| TokenKey { id, public: key.public_key().clone() });
-        Ok(key.map(|key| (Arc::new(key), 256)))
+        let Some((id, key)) = engine.open_token_key(txn)? else { return Ok(None) };
+        let row = txn.get(Self::TABLE, TOKEN_KEY)?.unwrap_or_default();
+        let stamp = Stamp::of(Self::TABLE, TOKEN_KEY, &row);
+        let key = TokenKey { id, public: key.public_key().clone(), stamp };
+        Ok(Some((Arc::new(key), 256)))
+    }
+
+    fn stamp(&self) -> Option<Arc<Stamp>> {
+        Some(Arc::clone(&self.stamp))
     }
 }
 

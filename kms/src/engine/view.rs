@@ -3,9 +3,11 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use keyfold::crypto::hash::Sha256;
 use uuid::Uuid;
 
 use super::Engine;
@@ -67,6 +69,40 @@ impl Basis {
     }
 }
 
+/// What a row was, byte for byte. Whoever rests on the row can so tell, with the lock held, that
+/// it is as it was, although another process has changed something and what is in memory does not
+/// count any more.
+#[cfg_attr(
+    not(feature = "server"),
+    allow(dead_code, reason = "only those who call a server rest on rows")
+)]
+pub(crate) struct Stamp {
+    table: Table,
+    key: Box<[u8]>,
+    digest: [u8; 32],
+}
+
+impl Stamp {
+    #[cfg(feature = "server")]
+    pub(crate) fn of(table: Table, key: &[u8], row: &[u8]) -> Arc<Self> {
+        Arc::new(Stamp { table, key: key.into(), digest: Sha256::digest(row) })
+    }
+
+    pub(super) fn holds(&self, txn: &mut dyn Txn) -> Result<bool> {
+        let row = txn.get(self.table, &self.key)?;
+        Ok(row.is_some_and(|row| Sha256::digest(&row) == self.digest))
+    }
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stamp").finish_non_exhaustive()
+    }
+}
+
+/// One thing that a caller rests on: since when it was known to be so, and what it was.
+pub(crate) type Footing = (Scope, Generation, Option<Arc<Stamp>>);
+
 /// What can be kept in memory at a generation: one row, or something made of the rows of one
 /// scope, under a key of its own.
 pub(crate) trait Kept: Any + Send + Sync + Sized {
@@ -76,6 +112,13 @@ pub(crate) trait Kept: Any + Send + Sync + Sized {
     /// Reads it. All that is read must be of the scope of `key`. Answers about how many bytes it
     /// takes, too.
     fn load(engine: &Engine, txn: &mut dyn Txn, key: &[u8]) -> Result<Option<(Arc<Self>, usize)>>;
+
+    /// What the row was, for those who rest on it. Without one every change of another process
+    /// makes them authenticate again.
+    #[cfg(feature = "server")]
+    fn stamp(&self) -> Option<Arc<Stamp>> {
+        None
+    }
 }
 
 impl<R: Row + Any + Send + Sync> Kept for R {
@@ -96,10 +139,10 @@ pub(crate) struct CachedRow<T> {
 }
 
 #[cfg(feature = "server")]
-impl<T> CachedRow<T> {
+impl<T: Kept> CachedRow<T> {
     /// What an answer that rests on this row depends on.
-    pub(super) fn footing(&self) -> (Scope, Generation) {
-        (self.scope, self.since)
+    pub(super) fn footing(&self) -> Footing {
+        (self.scope, self.since, self.row.stamp())
     }
 }
 

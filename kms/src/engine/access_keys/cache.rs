@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::principal;
 use crate::clock::Timestamp;
-use crate::engine::view::{CachedRow, Kept};
+use crate::engine::view::{CachedRow, Kept, Stamp};
 use crate::engine::{Caller, Engine};
 use crate::error::Result;
 use crate::hierarchy::{self, damaged};
@@ -32,13 +32,14 @@ pub(crate) struct AccessKey {
     expires: Option<Timestamp>,
     secret: Zeroizing<Vec<u8>>,
     derived: Mutex<Vec<(String, Arc<DerivedKey>)>>,
+    stamp: Option<Arc<Stamp>>,
 }
 
 impl AccessKey {
     /// One that nobody has: it never works.
     pub(crate) fn decoy(secret: Zeroizing<Vec<u8>>) -> Self {
         let (caller, derived) = (Caller::new("", ""), Mutex::default());
-        AccessKey { caller, active: false, expires: None, secret, derived }
+        AccessKey { caller, active: false, expires: None, secret, derived, stamp: None }
     }
 
     /// Whether it works.
@@ -82,8 +83,13 @@ impl Kept for AccessKey {
             .with_permissions(row.permissions)
             .authenticated_by(format!("sigv4 {id}"));
         let derived = Mutex::default();
-        let key = AccessKey { caller, active, expires, secret, derived };
+        let stamp = Some(Stamp::of(Self::TABLE, key, &bytes));
+        let key = AccessKey { caller, active, expires, secret, derived, stamp };
         Ok(Some((Arc::new(key), bytes.len() + OPENED)))
+    }
+
+    fn stamp(&self) -> Option<Arc<Stamp>> {
+        self.stamp.clone()
     }
 }
 

@@ -478,6 +478,18 @@ fn what_another_process_does_to_a_key_counts_at_once() {
         other.set_access_key(&world.id, AccessKeyStatus::Active);
         handle().expect("the other process enabled it");
     }
+    // What it changes elsewhere is nothing to the key: nobody is asked to come again.
+    let caller = world.ask(&request).expect("it works");
+    let create = CreateKeyRequest::default();
+    for _ in 0..20 {
+        other.call(&other.owner(), &create).expect("changed");
+        world.engine.perform(&caller, &create).expect("it stands").expect("it may");
+        other.call(&other.owner(), &create).expect("changed");
+        world.engine.perform(&caller, &random).expect("it stands").expect("it may");
+    }
+    other.set_access_key(&world.id, AccessKeyStatus::Inactive);
+    assert_eq!(world.engine.perform(&caller, &create).err(), Some(Stale));
+    assert_eq!(world.engine.perform(&caller, &random).err(), Some(Stale));
 }
 
 /// A memory store in two hands.
