@@ -118,7 +118,9 @@ fn nothing_answered_is_lost_when_postgresql_is_killed() {
         });
         database.boot().expect("PostgreSQL starts again");
         answers += done.iter().map(|done| done.answers).sum::<u64>();
-        servers.iter().for_each(|server| wait_for(&home, server));
+        for server in &servers {
+            wait_for(&home, server);
+        }
         answers += check(&home, &servers[0], &mut done);
         everything.append(&mut done);
     }
