@@ -14,7 +14,7 @@ use crate::server::AccessKey;
 
 const REGION: &str = "us-east-1";
 /// A whole minute for one answer would be a hang.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Which service an operation is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +94,13 @@ impl Client {
     ) -> Result<Value, CallError> {
         let body = request.to_string();
         let head = self.head(service, operation, &body);
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect(&self.address)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                BufReader::new(stream)
-            }
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let stream = TcpStream::connect(&self.address)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            BufReader::new(stream)
         };
         connection.get_mut().write_all([head.as_bytes(), body.as_bytes()].concat().as_slice())?;
         let (status, answer) = read_response(&mut connection)?;

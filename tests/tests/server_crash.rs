@@ -122,7 +122,9 @@ fn nothing_answered_is_lost_when_postgresql_is_killed() {
             Some(CallError::Refused { status, .. }) => *status >= 500,
         });
         answers += done.iter().map(|done| done.answers).sum::<u64>();
-        servers.iter().for_each(|server| wait_for(&home, server));
+        for server in &servers {
+            wait_for(&home, server);
+        }
         answers += check(&home, &servers[0], &mut done);
         everything.append(&mut done);
     }

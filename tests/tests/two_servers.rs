@@ -265,7 +265,9 @@ fn what_one_forbids_the_other_does_not_do() {
             }
             mine.kms("RevokeGrant", &grant).expect("revoked");
             revoked.store(true, Ordering::SeqCst);
-            strangers().iter_mut().for_each(|client| denied(client, "AccessDeniedException"));
+            for client in &mut strangers() {
+                denied(client, "AccessDeniedException");
+            }
             asking.join().expect("nothing forbidden was done")
         });
 

@@ -1,10 +1,10 @@
 //! What is seen from outside: metrics and logs.
 //!
-//! Metrics go to whatever recorder of the crate `metrics` the process has; [`recorder`] installs
-//! one for Prometheus. Logs are events of `tracing`: the target `keyfold::request` has one line for
-//! each request, `keyfold::server` what happens to the server. The span `request` (target
-//! `keyfold::span`) is for traces. None of them ever holds a context, a ciphertext, a plaintext,
-//! a token or a signature.
+//! Metrics go to whatever recorder of the crate `metrics` the process has; a server installs one
+//! for Prometheus where there is none. Logs are events of `tracing`: the target `keyfold::request`
+//! has one line for each request, `keyfold::server` what happens to the server. The span `request`
+//! (target `keyfold::span`) is for traces. None of them ever holds a context, a ciphertext, a
+//! plaintext, a token or a signature.
 
 use std::sync::OnceLock;
 use std::time::Duration;

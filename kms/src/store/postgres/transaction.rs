@@ -26,17 +26,19 @@ pub(super) struct Connections {
 impl Connections {
     /// A connection of which it is not known that it is lost.
     fn take(&self) -> Result<PooledConnection<Manager>, StoreError> {
-        loop {
+        // What the pool has may have been lost since it came back; dropping it makes room for a
+        // new one. They may all be lost.
+        for _ in 0..=self.pool.max_size() {
             self.last_fault.take();
             let connection = self
                 .pool
                 .get()
                 .map_err(|_| self.last_fault.take().unwrap_or(StoreError::Locked))?;
-            // What the pool has may have been lost since it came back; dropping it makes room.
             if !connection.client.is_closed() {
                 return Ok(connection);
             }
         }
+        Err(StoreError::Unavailable("every connection is closed at once".to_owned()))
     }
 }
 
