@@ -34,6 +34,8 @@ fn encrypting_and_decrypting_need_a_fixed_amount() {
         finish(child).success();
         println!("{words}: {early} KiB after 16 MiB, {late} KiB after 96 MiB");
         assert!(late < early + 1024, "{words}: {early} KiB grew to {late} KiB");
-        assert!(late < 24 * 1024, "{words}: {late} KiB");
+        // A debug build has more of itself in memory than of the data; what a release build takes is
+        // in docs/benchmarks.md.
+        assert!(late < 48 * 1024, "{words}: {late} KiB");
     }
 }

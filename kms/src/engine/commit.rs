@@ -215,7 +215,7 @@ impl Engine {
     ) -> std::result::Result<Result<O::Response>, Stale> {
         let (now, mut trail) = (self.clock.now(), Trail::default());
         let answer = match self.attempt(caller, request, now, &mut trail) {
-            Ok(response) => return Ok(Ok(response)),
+            Ok(answer) => return Ok(answer),
             Err(Refusal::Stale) => return Err(Stale),
             Err(Refusal::Kms(error)) => Err(error),
         };
@@ -230,13 +230,16 @@ impl Engine {
         Ok(answer)
     }
 
+    /// Runs an operation in a transaction that writes, with its record. A failure that has changed
+    /// nothing is recorded there too, before anybody changes what it came from; one that has is
+    /// an error, for all of it to be undone.
     fn attempt<O: Operation>(
         &self,
         caller: &Caller,
         request: &O,
         now: Timestamp,
         trail: &mut Trail,
-    ) -> std::result::Result<O::Response, Refusal> {
+    ) -> std::result::Result<Result<O::Response>, Refusal> {
         request.validate()?;
         let prepared = request.prepare(&*self.rng)?;
         self.transact(|mut view| {
@@ -245,11 +248,17 @@ impl Engine {
             }
             let txn = view.reborrow();
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
-            let response = call.perform(request)?;
+            let answer = call.perform(request);
+            let result = match (&answer, recorded(&answer)) {
+                (Err(error), result) if result.is_none() || !call.txn.is_untouched() => {
+                    return Err(Refusal::Kms(error.clone()));
+                }
+                (_, result) => result.unwrap_or("ok"),
+            };
             let about = (O::NAME, O::READ_ONLY);
-            let record = self.draft(caller, now, about, "ok", call.trail)?;
+            let record = self.draft(caller, now, about, result, call.trail)?;
             call.txn.record(record)?;
-            Ok(response)
+            Ok(answer)
         })
     }
 

@@ -174,6 +174,14 @@ impl<'a> View<'a> {
         View { engine, access: Access::Memory(basis) }
     }
 
+    /// Whether nothing was changed or recorded in this transaction so far.
+    pub(super) fn is_untouched(&self) -> bool {
+        match &self.access {
+            Access::Write(_, log) => log.touched.is_empty() && log.records.is_empty(),
+            Access::Snapshot(..) | Access::Memory(_) => true,
+        }
+    }
+
     /// The same for a shorter time.
     pub(crate) fn reborrow(&mut self) -> View<'_> {
         let access = match &mut self.access {

@@ -1,7 +1,7 @@
 //! Many threads and two processes: what was refused once is refused everywhere from then on.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyfold_kms::engine::Begun;
 use keyfold_kms::types::*;
@@ -94,6 +94,11 @@ fn switch_under_load(engines: &[&Engine]) {
             first.call(&owner, &enable(&key)).expect("enabled");
             let mine = engines[round % engines.len()];
             assert!(decrypts(mine, &request), "after the key was enabled");
+        }
+        // The key stays enabled now: the readers come to something too, however slow they are.
+        let patience = Instant::now() + Duration::from_mins(1);
+        while opened.load(Ordering::SeqCst) == 0 && Instant::now() < patience {
+            std::thread::sleep(PAUSE);
         }
         done.store(true, Ordering::SeqCst);
     });
