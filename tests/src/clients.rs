@@ -45,12 +45,14 @@ pub fn run(command: &mut Command, home: &Home, server: &Server) {
 pub fn suite(skipped: &str, name: &str) {
     let Some((keyfold, python)) = tools(skipped) else { return };
     let home = Home::create(&keyfold, None);
-    let server = home.serve();
+    // All that it could tell.
+    let server = home.serve_with(&["--log-level", "trace"]);
     run(Command::new(python).arg(script(name)), &home, &server);
     server.stop();
     let log = home.log();
     let told = SECRET.iter().find(|secret| log.contains(**secret));
     assert_eq!(told, None, "the server's log tells it");
+    assert!(log.contains("keyfold::request"), "the log has a line for each request");
     println!(
         "audit chain: {} records; {} lines in the log, no secret in them",
         home.audit(),

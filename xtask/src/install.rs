@@ -128,7 +128,7 @@ pub(crate) fn openssl() -> Result<()> {
 /// The programs of a folder of the project beside the packages that its lock file names, in a
 /// folder under the target folder.
 pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<PathBuf> {
-    const NEW: &str = "process.exit(Number(process.versions.node.split('.')[0]) < 20)";
+    const NEW: &str = "process.exit(Number(process.versions.node.split('.')[0]) < 20 ? 1 : 0)";
     let ready = || find_program(|name| matches!(name, "npm" | "npm.cmd")).is_some();
     if !ready() {
         let otherwise = "install Node.js 20 or later with npm";
