@@ -230,9 +230,6 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Runs an operation in a transaction that writes, with its record. A failure that has changed
-    /// nothing is recorded there too, before anybody changes what it came from; one that has is
-    /// an error, for all of it to be undone.
     fn attempt<O: Operation>(
         &self,
         caller: &Caller,
@@ -249,14 +246,16 @@ impl Engine {
             let txn = view.reborrow();
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
             let answer = call.perform(request);
-            let result = match (&answer, recorded(&answer)) {
-                (Err(error), result) if result.is_none() || !call.txn.is_untouched() => {
-                    return Err(Refusal::Kms(error.clone()));
-                }
-                (_, result) => result.unwrap_or("ok"),
-            };
-            let about = (O::NAME, O::READ_ONLY);
-            let record = self.draft(caller, now, about, result, call.trail)?;
+            // A refusal is recorded where it was met, or a change that undoes its reason could
+            // come before its record. What failed for reasons of ours, or after it had changed
+            // something, is rolled back instead.
+            if let Err(error) = &answer
+                && (error.code().status() >= 500 || call.txn.has_changed())
+            {
+                return Err(Refusal::Kms(error.clone()));
+            }
+            let result = recorded(&answer).unwrap_or("ok");
+            let record = self.draft(caller, now, (O::NAME, O::READ_ONLY), result, call.trail)?;
             call.txn.record(record)?;
             Ok(answer)
         })

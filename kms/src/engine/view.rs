@@ -174,14 +174,6 @@ impl<'a> View<'a> {
         View { engine, access: Access::Memory(basis) }
     }
 
-    /// Whether nothing was changed or recorded in this transaction so far.
-    pub(super) fn is_untouched(&self) -> bool {
-        match &self.access {
-            Access::Write(_, log) => log.touched.is_empty() && log.records.is_empty(),
-            Access::Snapshot(..) | Access::Memory(_) => true,
-        }
-    }
-
     /// The same for a shorter time.
     pub(crate) fn reborrow(&mut self) -> View<'_> {
         let access = match &mut self.access {
@@ -204,6 +196,14 @@ impl<'a> View<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the transaction has changed anything yet.
+    pub(super) fn has_changed(&self) -> bool {
+        match &self.access {
+            Access::Write(_, log) => !log.touched.is_empty(),
+            Access::Snapshot(..) | Access::Memory(_) => false,
+        }
     }
 
     /// Lets the unwrapped material of a key be forgotten when the change commits.

@@ -248,7 +248,9 @@ fn a_change_that_fails_takes_nobody_down() {
     let host = host();
     let key = host.key();
     let pending = host.begin(&describe(&key));
+    let writes = host.store.writes();
     assert_eq!(failure(host.call(&alias("alias/a", "nowhere"))).code(), KmsErrorCode::NotFound);
+    assert_eq!(host.store.writes(), writes + 1, "nothing can come between it and its record");
     ready(pending).expect("not stale").expect("an answer");
     let expected = [
         ("DescribeKey".to_owned(), "ok".to_owned()),
