@@ -6,8 +6,6 @@ mod signing;
 
 use std::fmt;
 
-use zeroize::Zeroize;
-
 use crate::context::EncryptionContext;
 use crate::crypto::rng::{Rng, SystemRng};
 use crate::envelope::{Header, MAX_HEADER_LEN, encode_stable, join};
@@ -17,7 +15,7 @@ use crate::keys::KeyUri;
 use crate::kms::Kms;
 use crate::kms::cache::{CacheStats, DataKeyCache};
 use crate::sign::SigningKey;
-use crate::stream::{Demands, Sealer, Threads, Unlocked};
+use crate::stream::{Demands, Layout, Opener, Sealer, Threads, Unlocked};
 use crate::suite::Suite;
 
 pub use secrets::Secrets;
@@ -370,16 +368,12 @@ impl<K: Kms> Client<K> {
         out: &mut [u8],
     ) -> Result<usize> {
         let sealer = self.sealer(keyring, context, &options.sized(plaintext)).await?;
-        let header_len = sealer.header().len();
-        let body_len = body_len(plaintext)?;
-        let too_short = || Error::invalid("the output buffer is too short");
-        let (header, rest) = out.split_at_mut_checked(header_len).ok_or_else(too_short)?;
-        header.copy_from_slice(sealer.header());
-        let (body, rest) = rest.split_at_mut_checked(body_len).ok_or_else(too_short)?;
-        let pending = sealer.seal_whole(plaintext, body)?;
+        let (len, pending) = sealer.seal_envelope_into(plaintext, out)?;
         let trailer = self.trailer(pending, options).await?;
-        rest.get_mut(..trailer.len()).ok_or_else(too_short)?.copy_from_slice(&trailer);
-        Ok(header_len + body_len + trailer.len())
+        out.get_mut(len..len + trailer.len())
+            .ok_or_else(|| Error::invalid("the output buffer is too short"))?
+            .copy_from_slice(&trailer);
+        Ok(len + trailer.len())
     }
 
     /// At most how long the attached envelope of so many bytes of plaintext is.
@@ -480,14 +474,50 @@ impl<K: Kms> Client<K> {
         out: &mut [u8],
     ) -> Result<usize> {
         let len = plaintext_len(header, body)?;
-        let out =
-            out.get_mut(..len).ok_or_else(|| Error::invalid("the output buffer is too short"))?;
-        let unlocked = self.unlock_sized(header, keyring, &demands.into(), Some(len)).await?;
-        let opened = open_whole(unlocked.into_opener().with_threads(&self.threads), body, out);
-        if opened.is_err() {
-            out.zeroize();
+        if out.len() < len {
+            return Err(Error::invalid("the output buffer is too short"));
         }
-        opened.map(|()| len)
+        let opener = self.opener(header, body.len() as u64, keyring, demands).await?;
+        opener.open_whole_into(body, out)
+    }
+
+    /// Gets an envelope ready to be opened at once, with
+    /// [`open_whole_into`](Opener::open_whole_into): its header, and the length of its body with
+    /// the signature.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Header, Keyring, Layout};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let envelope = kf.encrypt(b"hello", &ring, &context).await?;
+    /// let (header, header_len) = Header::parse(&envelope)?;
+    /// let body = &envelope[header_len..];
+    /// let opener = kf.opener(&header, body.len() as u64, &ring, &context).await?;
+    ///
+    /// // All that waits is done: the rest may happen on another thread.
+    /// let mut plaintext = [0; 5];
+    /// assert_eq!(opener.open_whole_into(body, &mut plaintext)?, 5);
+    /// assert_eq!(&plaintext, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`unlock`](Client::unlock), and `truncated` for a body that is too short to be one.
+    pub async fn opener(
+        &self,
+        header: &Header,
+        body_len: u64,
+        keyring: &Keyring,
+        demands: impl Into<Demands>,
+    ) -> Result<Opener> {
+        let len = Layout::new(body_len, header.trailer_len())?.plaintext_len();
+        let unlocked = self.unlock_sized(header, keyring, &demands.into(), Some(len)).await?;
+        Ok(unlocked.into_opener().with_threads(&self.threads))
     }
 
     /// Starts a stream. Write [`Sealer::header`], feed the machine, and where an option names a
@@ -576,11 +606,11 @@ impl<K: Kms> Client<K> {
         header: &Header,
         keyring: &Keyring,
         demands: &Demands,
-        plaintext_len: Option<usize>,
+        plaintext_len: Option<u64>,
     ) -> Result<Unlocked> {
         // Before the KMS is asked: what fails here needs no key.
         demands.check(header)?;
-        let key = self.unwrap_any(header, keyring, plaintext_len.map(|len| len as u64)).await?;
+        let key = self.unwrap_any(header, keyring, plaintext_len).await?;
         Unlocked::new(header, key, demands)
     }
 }
@@ -592,12 +622,7 @@ fn body_len(plaintext: &[u8]) -> Result<usize> {
 }
 
 fn plaintext_len(header: &Header, body: &[u8]) -> Result<usize> {
-    let layout = crate::stream::Layout::new(body.len() as u64, header.trailer_len())?;
+    let layout = Layout::new(body.len() as u64, header.trailer_len())?;
     usize::try_from(layout.plaintext_len())
         .map_err(|_| Error::limit("the plaintext does not fit in memory"))
-}
-
-fn open_whole(mut opener: crate::Opener, body: &[u8], out: &mut [u8]) -> Result<()> {
-    let written = opener.update_into(body, out)?;
-    opener.finish_into(&mut out[written..]).map(drop)
 }

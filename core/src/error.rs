@@ -167,6 +167,15 @@ impl Error {
         self
     }
 
+    /// An error with a cause that is shared already.
+    pub(crate) fn caused(
+        code: ErrorCode,
+        detail: String,
+        source: Option<Arc<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Error { source, ..Error::new(code, detail) }
+    }
+
     /// The stable code.
     pub fn code(&self) -> ErrorCode {
         self.code

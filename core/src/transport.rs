@@ -1,6 +1,8 @@
 //! The network, in one method.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroize;
 
@@ -77,17 +79,61 @@ impl HttpResponse {
 ///
 /// fn failed(error: &std::io::Error) -> TransportError {
 ///     // The kind only: the text of an error may hold the URL.
-///     TransportError { code: ErrorCode::KmsUnavailable, detail: error.kind().to_string() }
+///     TransportError::new(ErrorCode::KmsUnavailable, error.kind().to_string())
 /// }
 /// let error = failed(&std::io::ErrorKind::ConnectionRefused.into());
 /// assert_eq!(error.detail, "connection refused");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct TransportError {
     /// `kms_unavailable` (the default), `cancelled` or `io`.
     pub code: ErrorCode,
     /// What happened, without URL, header or body.
     pub detail: String,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl TransportError {
+    /// An error with a code and a text.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        TransportError { code, detail: detail.into(), source: None }
+    }
+
+    /// Adds what caused it, such as an exception of a host language. It is in no text.
+    ///
+    /// ```
+    /// use keyfold::{Error, ErrorCode, transport::TransportError};
+    /// use std::error::Error as _;
+    ///
+    /// let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    /// let error = TransportError::new(ErrorCode::KmsUnavailable, "no answer").with_source(cause);
+    /// let error = Error::from(error);
+    /// assert_eq!(error.to_string(), "kms_unavailable: no answer");
+    /// assert_eq!(error.source().unwrap().to_string(), "connection reset");
+    /// ```
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+}
+
+/// Equal by code and text.
+impl PartialEq for TransportError {
+    fn eq(&self, other: &Self) -> bool {
+        (self.code, &self.detail) == (other.code, &other.detail)
+    }
+}
+
+impl Eq for TransportError {}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("code", &self.code)
+            .field("detail", &self.detail)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Sends one request and returns its answer. It never follows a redirect and never retries.
@@ -118,7 +164,7 @@ pub trait Transport: MaybeSendSync {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
 }
 
-impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         (**self).send(request)
     }
@@ -126,7 +172,7 @@ impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
 
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
-        Error::new(error.code, error.detail)
+        Error::caused(error.code, error.detail, error.source)
     }
 }
 

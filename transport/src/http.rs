@@ -140,9 +140,9 @@ impl HttpTransport {
 
     fn begin(&self, request: HttpRequest) -> Result<reqwest::RequestBuilder, TransportError> {
         let mut request = request;
-        let wrong = |what: &str| TransportError {
-            code: ErrorCode::Io,
-            detail: format!("the request has {what} that HTTP does not allow"),
+        let wrong = |what: &str| {
+            let detail = format!("the request has {what} that HTTP does not allow");
+            TransportError::new(ErrorCode::Io, detail)
         };
         let url = Url::parse(&request.url).map_err(|_| wrong("a URL"))?;
         let method =
@@ -173,8 +173,7 @@ impl Transport for HttpTransport {
         };
         Box::pin(async {
             task.await.unwrap_or_else(|_| {
-                let detail = "the thread of the network has ended".to_owned();
-                Err(TransportError { code: ErrorCode::Internal, detail })
+                Err(TransportError::new(ErrorCode::Internal, "the thread of the network has ended"))
             })
         })
     }
@@ -209,8 +208,8 @@ async fn exchange(
 }
 
 fn too_long() -> TransportError {
-    let detail = "the answer is longer than any that is expected".to_owned();
-    TransportError { code: ErrorCode::KmsProtocol, detail }
+    let detail = "the answer is longer than any that is expected";
+    TransportError::new(ErrorCode::KmsProtocol, detail)
 }
 
 /// This machine, and the addresses at which its host speaks to it.
@@ -254,5 +253,5 @@ fn explain(error: reqwest::Error) -> TransportError {
             (None, None) => inner.source(),
         };
     }
-    TransportError { code: ErrorCode::KmsUnavailable, detail }
+    TransportError::new(ErrorCode::KmsUnavailable, detail)
 }

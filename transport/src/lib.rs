@@ -31,4 +31,4 @@ mod worker;
 pub use clock::SystemClock;
 pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
 pub use http::{HttpOptions, HttpTransport, Proxy};
-pub use remote::{RemoteKms, RemoteOptions, connect};
+pub use remote::{RemoteKms, RemoteOptions, connect, connect_over};

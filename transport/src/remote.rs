@@ -8,11 +8,11 @@ use keyfold::kms::aws::{AwsConfig, AwsKms, Service};
 use keyfold::kms::{Kms, Request, Response};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::{
-    BreakerKms, BreakerLimits, DeadlineKms, Error, ErrorCode, Result, RetryKms, RetryLimits,
+    BreakerKms, BreakerLimits, Clock, DeadlineKms, Error, ErrorCode, Result, RetryKms, RetryLimits,
+    Transport, WallClock,
 };
 use zeroize::Zeroizing;
 
-use crate::clock::SystemClock;
 use crate::http::HttpTransport;
 
 /// How a remote KMS is called.
@@ -53,8 +53,11 @@ impl Default for RemoteOptions {
     }
 }
 
-type Http = Arc<AwsKms<HttpTransport>>;
-type Guarded = DeadlineKms<RetryKms<BreakerKms<Http, SystemClock>, SystemClock>, SystemClock>;
+/// Through `dyn` parts, for a host may bring its own network and its own timer: beside an
+/// exchange with a server they cost nothing.
+type Http = Arc<AwsKms<Arc<dyn Transport>>>;
+type Timer = Arc<dyn Clock>;
+type Guarded = DeadlineKms<RetryKms<BreakerKms<Http, Timer>, Timer>, Timer>;
 
 /// A KMS at the other end of a network: repeated where that helps, left alone where it does not
 /// answer, and given up in time.
@@ -119,9 +122,55 @@ pub fn connect(
     transport: HttpTransport,
     options: &RemoteOptions,
 ) -> Result<RemoteKms> {
-    let config = config(uri, options)?;
     let clock = transport.clock();
+    connect_over(uri, credentials, Arc::new(transport), &clock, options)
+}
+
+/// As [`connect`], over a network and a clock of the host's own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use keyfold::ErrorCode::KmsUnavailable;
+/// use keyfold::credentials::{Credentials, StaticCredentials};
+/// use keyfold::maybe_send::BoxFuture;
+/// use keyfold::transport::{HttpRequest, HttpResponse, TransportError};
+/// use keyfold::{Client, RetryLimits, Transport};
+/// use keyfold_transport::{HttpOptions, HttpTransport, RemoteOptions, connect_over};
+///
+/// struct Offline;
+///
+/// impl Transport for Offline {
+///     fn send(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+///         Box::pin(async { Err(TransportError::new(KmsUnavailable, "there is no network")) })
+///     }
+/// }
+/// # let clock = HttpTransport::new(&HttpOptions::default())?.clock();
+/// let token = Credentials::bearer(&b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln".to_vec().into())?;
+/// let credentials = Arc::new(StaticCredentials::new(token));
+/// let retry = RetryLimits { max_retries: 0, ..RetryLimits::default() };
+/// let options = RemoteOptions { retry, ..RemoteOptions::default() };
+/// let offline = Arc::new(Offline);
+/// let kms = connect_over("keyfold://kms.example.com", credentials, offline, &clock, &options)?;
+/// let refused = pollster::block_on(Client::new(kms).secrets().get("db/password"));
+/// assert_eq!(refused.unwrap_err().code(), KmsUnavailable);
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`connect`].
+pub fn connect_over<C>(
+    uri: &str,
+    credentials: Arc<dyn CredentialsProvider>,
+    transport: Arc<dyn Transport>,
+    clock: &C,
+    options: &RemoteOptions,
+) -> Result<RemoteKms>
+where
+    C: Clock + WallClock + Clone + 'static,
+{
+    let config = config(uri, options)?;
     let http = Arc::new(AwsKms::new(transport, clock.clone(), credentials, config));
+    let clock: Timer = Arc::new(clock.clone());
     let breaker = BreakerKms::new(http.clone(), clock.clone(), options.breaker);
     let retry = RetryKms::new(breaker, clock.clone(), options.retry);
     Ok(RemoteKms { http, guarded: DeadlineKms::new(retry, clock, options.deadline) })

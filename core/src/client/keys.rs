@@ -415,6 +415,7 @@ fn candidates<'a>(
 struct Failures {
     text: String,
     retry: Option<Retry>,
+    first: Option<Error>,
 }
 
 impl Failures {
@@ -425,6 +426,9 @@ impl Failures {
         if let Retry::Later(_) = error.retry() {
             self.retry = Some(error.retry());
         }
+        if self.first.is_none() {
+            self.first = Some(error.clone());
+        }
     }
 
     fn into_error(self) -> Error {
@@ -433,7 +437,11 @@ impl Failures {
         } else {
             format!("no recipient could be unwrapped ({})", self.text)
         };
-        let error = Error::new(ErrorCode::NoUsableKey, detail);
+        let mut error = Error::new(ErrorCode::NoUsableKey, detail);
+        if let Some(first) = self.first {
+            // What a KMS of the host's own failed with stays visible.
+            error = error.with_source(first);
+        }
         match self.retry {
             Some(retry) => error.with_retry(retry),
             None => error,

@@ -256,6 +256,11 @@ enum State {
 }
 
 impl SignatureHash {
+    /// Length of the signature that will follow, in bytes.
+    pub(crate) fn trailer_len(&self) -> usize {
+        self.signature.len()
+    }
+
     pub(crate) fn new(signature: &EnvelopeSignature, stable: &[u8], prefix: &[u8]) -> Self {
         let state = match signature.key_spec() {
             KeySpec::EccNistP384 => State::Sha384(Sha384::default()),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroize;
+
 use super::range::{Layout, RangeOpener};
 use super::seal::{absorb, output_too_short};
 use super::segment::{
@@ -527,6 +529,27 @@ impl Opener {
     /// How many bytes [`finish`](Opener::finish) writes if the message is whole.
     pub fn finish_len(&self) -> usize {
         self.held.len().saturating_sub(self.unlocked.trailer_len + TAG_LEN)
+    }
+
+    /// Opens a whole body at once, its signature included, to the start of `out`; answers the
+    /// length of the plaintext. Nothing is released before all of it is proven:
+    /// [`Client::opener`](crate::Client::opener) has an example.
+    ///
+    /// # Errors
+    /// `truncated`, `authentication_failed`, `signature_invalid`; `invalid_argument` where `out`
+    /// is too short. What was written to `out` is wiped then.
+    pub fn open_whole_into(mut self, body: &[u8], out: &mut [u8]) -> Result<usize> {
+        let layout = Layout::new(body.len() as u64, self.unlocked.trailer_len)?;
+        let len = usize::try_from(layout.plaintext_len()).map_err(|_| output_too_short())?;
+        let out = out.get_mut(..len).ok_or_else(output_too_short)?;
+        let opened = self.update_into(body, out).and_then(|written| {
+            let finished = self.finish_into(&mut out[written..])?;
+            Ok(written + finished)
+        });
+        if opened.is_err() {
+            out.zeroize();
+        }
+        opened
     }
 
     /// Opens the last segment, appends it to `out`, and proves that the message is whole and, if

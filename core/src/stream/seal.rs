@@ -449,6 +449,58 @@ impl Sealer {
         Ok((written, self.signature.map(SignatureHash::into_pending)))
     }
 
+    /// Length of the whole envelope of a plaintext of this length: header, body and signature.
+    ///
+    /// # Errors
+    /// `limit_exceeded` for what fits in no message, or in no memory.
+    pub fn envelope_len(&self, plaintext_len: usize) -> Result<usize> {
+        let trailer = self.signature.as_ref().map_or(0, SignatureHash::trailer_len);
+        usize::try_from(Self::body_len(plaintext_len as u64)?)
+            .ok()
+            .and_then(|body| body.checked_add(self.header.len() + trailer))
+            .ok_or_else(|| Error::limit("the envelope does not fit in memory"))
+    }
+
+    /// Seals a whole message at once, before anything else was: header and body, in the first
+    /// bytes of `out`. Answers how many those are; what remains to be signed goes behind them.
+    ///
+    /// ```
+    /// # use keyfold::{Client, EncryptionContext, Keyring, SealOptions};
+    /// # use keyfold_kms::{EmbeddedKms, types::KeySpec::SymmetricDefault};
+    /// # pollster::block_on(async {
+    /// # let kms = EmbeddedKms::in_memory()?;
+    /// # let docs = kms.create_key("alias/docs", SymmetricDefault)?;
+    /// # let (kf, ring) = (Client::new(kms), Keyring::generate_with(docs));
+    /// # let context = EncryptionContext::from([("tenant", "acme")]);
+    /// let sealer = kf.sealer(&ring, &context, &SealOptions::default()).await?;
+    /// let mut envelope = vec![0; sealer.envelope_len(5)?];
+    /// let (len, unsigned) = sealer.seal_envelope_into(b"hello", &mut envelope)?;
+    /// assert_eq!((len, unsigned.is_none()), (envelope.len(), true));
+    /// assert_eq!(kf.decrypt(&envelope, &ring, &context).await?, b"hello");
+    /// # Ok::<(), keyfold::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` for an output that is too short, or where segments were sealed before.
+    pub fn seal_envelope_into(
+        self,
+        plaintext: &[u8],
+        out: &mut [u8],
+    ) -> Result<(usize, Option<PendingSignature>)> {
+        if self.prefix_written {
+            return Err(Error::invalid("a whole message is sealed at once or not at all"));
+        }
+        let body_len = usize::try_from(Self::body_len(plaintext.len() as u64)?)
+            .map_err(|_| Error::limit("the envelope does not fit in memory"))?;
+        let header_len = self.header.len();
+        let (header, rest) = out.split_at_mut_checked(header_len).ok_or_else(output_too_short)?;
+        let body = rest.get_mut(..body_len).ok_or_else(output_too_short)?;
+        header.copy_from_slice(&self.header);
+        let pending = self.seal_whole(plaintext, body)?;
+        Ok((header_len + body_len, pending))
+    }
+
     /// Seals a whole message at once, without the copy that holding plaintext back would need.
     pub(crate) fn seal_whole(
         mut self,

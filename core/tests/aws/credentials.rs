@@ -136,7 +136,7 @@ fn a_machine_asks_its_metadata_service_with_a_token() {
     assert!(sent[2].url.ends_with("/latest/meta-data/iam/security-credentials/my-role"));
 
     // No such service, or no role: no credentials. Anything else is a failure.
-    let down = TransportError { code: ErrorCode::KmsUnavailable, detail: "no route".into() };
+    let down = TransportError::new(ErrorCode::KmsUnavailable, "no route");
     let found = block_on(InstanceCredentials::new(Canned::failing(down)).credentials());
     assert!(matches!(found, Ok(None)));
     assert!(matches!(ask(vec![answer(403, "")]).0, Ok(None)));

@@ -93,7 +93,7 @@ fn a_call_is_sent_again_for_a_clock_and_for_credentials_only() {
     let error = block_on(kms(&transport, Arc::new(Nobody)).call(&resolve())).expect_err("refused");
     assert_eq!((error.code(), transport.sent().len()), (ErrorCode::KmsDenied, 0));
 
-    let down = TransportError { code: ErrorCode::KmsUnavailable, detail: "no route".into() };
+    let down = TransportError::new(ErrorCode::KmsUnavailable, "no route");
     let error = block_on(kms(&Canned::failing(down), fixed()).call(&resolve()));
     assert_eq!(error.expect_err("refused").to_string(), "kms_unavailable: no route");
 }

@@ -1,0 +1,171 @@
+//! Futures of the core, driven without a runtime: by the thread that asks, or by asyncio.
+//!
+//! Every poll says where it happens. *Inline* is on a thread that holds the interpreter or runs
+//! an event loop: what would block there asks to be polled *apart* instead, where it may block.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use keyfold::kms::{Kms, Request, Response};
+use keyfold::maybe_send::BoxFuture;
+use keyfold::{Clock, WallClock};
+use pyo3::prelude::*;
+
+use crate::errors::OrRaise;
+
+/// Where a future is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Where nothing may block.
+    Inline,
+    /// Where blocking hurts nobody: a thread without the interpreter.
+    Apart,
+}
+
+/// What a future that is not ready waits for, beside its waker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wish {
+    /// To be polled apart.
+    pub(crate) apart: bool,
+    /// To be polled at this moment, whatever else happens.
+    pub(crate) at: Option<Instant>,
+}
+
+thread_local! {
+    static TURN: Cell<(Place, Wish)> = const {
+        Cell::new((Place::Apart, Wish { apart: false, at: None }))
+    };
+}
+
+/// Polls once; answers also what the future asked for.
+pub(crate) fn poll<F: Future + ?Sized>(
+    place: Place,
+    future: Pin<&mut F>,
+    waker: &Waker,
+) -> (Poll<F::Output>, Wish) {
+    // A KMS written in Python may use another client while it is polled, so turns nest.
+    struct Restore((Place, Wish));
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TURN.set(self.0);
+        }
+    }
+    let _outer = Restore(TURN.replace((place, Wish::default())));
+    let polled = future.poll(&mut Context::from_waker(waker));
+    (polled, TURN.get().1)
+}
+
+/// Where the future that calls this is polled.
+pub(crate) fn place() -> Place {
+    TURN.get().0
+}
+
+/// Completes where the future may block.
+pub(crate) async fn apart() {
+    poll_fn(|_| match TURN.get() {
+        (Place::Apart, _) => Poll::Ready(()),
+        (Place::Inline, wish) => {
+            TURN.set((Place::Inline, Wish { apart: true, ..wish }));
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// A KMS whose calls block: it is called apart.
+pub(crate) struct Blocking<K>(pub(crate) K);
+
+impl<K: Kms> Kms for Blocking<K> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, keyfold::Result<Response>> {
+        Box::pin(async {
+            apart().await;
+            self.0.call(request).await
+        })
+    }
+}
+
+/// How often a thread that waits looks for signals: a tenth of a second would be felt.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+/// Waits for a future on this thread. The interpreter is released as soon as there is something
+/// to wait for; Ctrl-C ends the wait and drops the future.
+pub(crate) fn wait<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = keyfold::Result<T>> + Send,
+) -> PyResult<T> {
+    let mut future = pin!(future);
+    // Mostly the data key is in the cache, and nothing waits.
+    if let (Poll::Ready(done), _) = poll(Place::Inline, future.as_mut(), Waker::noop()) {
+        return done.or_raise(py);
+    }
+    py.detach(|| park_on(future))?.or_raise(py)
+}
+
+/// Waits for a future on a thread that has released the interpreter.
+fn park_on<F: Future>(mut future: Pin<&mut F>) -> PyResult<F::Output> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut looked = Instant::now();
+    loop {
+        let (polled, wish) = poll(Place::Apart, future.as_mut(), &waker);
+        if let Poll::Ready(done) = polled {
+            return Ok(done);
+        }
+        let pause = wish.at.map_or(SIGNALS, |at| at.saturating_duration_since(Instant::now()));
+        std::thread::park_timeout(pause.min(SIGNALS));
+        if looked.elapsed() >= SIGNALS {
+            Python::attach(|py| py.check_signals())?;
+            looked = Instant::now();
+        }
+    }
+}
+
+/// The system's clocks, with a timer that needs no thread: whoever drives the future is told
+/// when to come back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DriverClock;
+
+impl Clock for DriverClock {
+    fn now(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+        let end = Instant::now() + time;
+        Box::pin(poll_fn(move |_| {
+            if Instant::now() >= end {
+                return Poll::Ready(());
+            }
+            let (place, wish) = TURN.get();
+            let at = wish.at.map_or(end, |at| at.min(end));
+            TURN.set((place, Wish { at: Some(at), ..wish }));
+            Poll::Pending
+        }))
+    }
+}
+
+impl WallClock for DriverClock {
+    fn unix_time(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// From this length on the interpreter is released for cryptography, in bytes: it takes longer
+/// than another thread needs to take and give back the interpreter.
+const WORTH_RELEASING: usize = 16 * 1024;
+
+/// Computes over so many bytes, without the interpreter where they are many.
+pub(crate) fn compute<T: Send>(py: Python<'_>, bytes: usize, work: impl FnOnce() -> T + Send) -> T {
+    if bytes < WORTH_RELEASING { work() } else { py.detach(work) }
+}

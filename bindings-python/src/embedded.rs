@@ -1,0 +1,268 @@
+//! `keyfold.EmbeddedKms`: the KMS in this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use keyfold::kms::Kms;
+use keyfold::{Error, ErrorCode, SecretBytes, SystemRng};
+use keyfold_kms::root::{EnvironmentSealer, FileSealer, PassphraseSealer, RootSealer};
+use keyfold_kms::store::StoreError;
+use keyfold_kms::{EngineOptions, OpenError};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::buffer::{self, Input};
+use crate::drive::Blocking;
+use crate::errors::{OrRaise, from_python, invalid};
+use crate::fork;
+
+type Engine = Arc<keyfold_kms::EmbeddedKms>;
+
+/// A KMS in this process: no server, no network.
+#[pyclass(frozen, weakref, module = "keyfold", name = "EmbeddedKms")]
+pub(crate) struct EmbeddedKms {
+    /// Nothing for one in memory.
+    place: Option<Place>,
+    live: Mutex<(u64, Engine)>,
+}
+
+/// Where it is, and how its root key is opened.
+struct Place {
+    folder: PathBuf,
+    root_key: PathBuf,
+    /// A str, bytes, or what is called for either.
+    passphrase: Option<Py<PyAny>>,
+}
+
+impl Place {
+    fn database(&self) -> PathBuf {
+        self.folder.join("store.db")
+    }
+
+    fn passphrase(&self, py: Python<'_>) -> PyResult<Option<SecretBytes>> {
+        let Some(given) = &self.passphrase else { return Ok(None) };
+        let given = given.bind(py);
+        let value = if given.is_callable() {
+            given.call0().map_err(|raised| {
+                let what = "the passphrase could not be had";
+                crate::errors::to_python(py, &from_python(py, raised, ErrorCode::KmsDenied, what))
+            })?
+        } else {
+            given.clone()
+        };
+        secret(&value).map(Some)
+    }
+
+    fn open(&self, py: Python<'_>) -> PyResult<Engine> {
+        let file = FileSealer::new(&self.root_key);
+        let environment = EnvironmentSealer::of_slot();
+        let passphrase = self.passphrase(py)?.map(PassphraseSealer::new);
+        let database = self.database();
+        py.detach(|| {
+            let mut sealers: Vec<&dyn RootSealer> = vec![&file, &environment];
+            sealers.extend(passphrase.as_ref().map(|sealer| sealer as &dyn RootSealer));
+            keyfold_kms::EmbeddedKms::open(&database, &sealers)
+        })
+        .map_err(|error| self.explain(error))
+        .map(Arc::new)
+        .or_raise(py)
+    }
+
+    /// Makes the folder, the root key, sealed by the passphrase where there is one and otherwise
+    /// by a new file, and the database. What is there already is opened.
+    fn make(&self, py: Python<'_>) -> PyResult<Engine> {
+        let passphrase = self.passphrase(py)?.map(PassphraseSealer::new);
+        let made = py.detach(|| {
+            private_folder(&self.folder)?;
+            let file;
+            let slot: (&str, &dyn RootSealer) = match &passphrase {
+                Some(passphrase) => ("passphrase", passphrase),
+                None => {
+                    file = match self.root_key.try_exists() {
+                        Ok(true) => FileSealer::new(&self.root_key),
+                        _ => FileSealer::create(&self.root_key, &SystemRng).map_err(|error| {
+                            Error::new(ErrorCode::Io, error.to_string()).with_source(error)
+                        })?,
+                    };
+                    ("file", &file)
+                }
+            };
+            let options = EngineOptions::default();
+            match keyfold_kms::EmbeddedKms::create(&self.database(), &[slot], options) {
+                Ok(made) => Ok(Some(made)),
+                Err(OpenError::Exists) => Ok(None),
+                Err(error) => Err(self.explain(error)),
+            }
+        });
+        match made.or_raise(py)? {
+            Some(made) => Ok(Arc::new(made)),
+            None => self.open(py),
+        }
+    }
+
+    fn explain(&self, error: OpenError) -> Error {
+        let folder = self.folder.display();
+        match &error {
+            OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)) => {
+                let code = Error::from(error).code();
+                Error::new(code, format!("there is no KMS in {folder}: create=True makes one"))
+                    .with_retry(keyfold::Retry::AfterChange)
+            }
+            _ => {
+                let error = Error::from(error);
+                Error::new(error.code(), format!("{folder}: {}", error.detail()))
+                    .with_retry(error.retry())
+                    .with_source(error)
+            }
+        }
+    }
+}
+
+/// A secret as a caller gives it: text or bytes.
+pub(crate) fn secret(value: &Bound<'_, PyAny>) -> PyResult<SecretBytes> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(SecretBytes::from(buffer::text(text)?.as_bytes()));
+    }
+    if let Ok(secret) = value.cast::<crate::secret::Secret>() {
+        return secret.get().copy(value.py());
+    }
+    let bytes = value.extract::<Input>().map_err(|_| {
+        PyTypeError::new_err("a secret is str, bytes or keyfold.Secret, or a callable for one")
+    })?;
+    Ok(SecretBytes::from(bytes.bytes()))
+}
+
+/// The folder of the command line: `KEYFOLD_HOME`, or `.keyfold` in the user's home.
+fn home() -> Result<PathBuf, Error> {
+    let named = std::env::var_os("KEYFOLD_HOME").filter(|folder| !folder.is_empty());
+    named
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".keyfold")))
+        .ok_or_else(|| invalid("name the folder of the KMS, or set KEYFOLD_HOME"))
+}
+
+/// Makes a folder for its owner only.
+fn private_folder(folder: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder).map_err(Error::from)
+}
+
+impl EmbeddedKms {
+    /// The KMS: opened anew in a process that was forked, for a database does not cross.
+    pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<Engine> {
+        let generation = fork::generation();
+        {
+            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            if live.0 == generation {
+                return Ok(live.1.clone());
+            }
+        }
+        let Some(place) = &self.place else {
+            let detail = "a KMS in memory does not cross a fork: make it in the child, or use one \
+                          in a folder";
+            return Err(Error::new(ErrorCode::InvalidArgument, detail)).or_raise(py);
+        };
+        let engine = place.open(py)?;
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.0 != generation {
+            // Closing it here would end locks that the parent holds.
+            std::mem::forget(std::mem::replace(&mut *live, (generation, engine)));
+        }
+        Ok(live.1.clone())
+    }
+
+    pub(crate) fn backend(&self, py: Python<'_>) -> PyResult<Arc<dyn Kms>> {
+        Ok(Arc::new(Blocking(self.engine(py)?)))
+    }
+
+    fn of(place: Option<Place>, engine: Engine) -> Self {
+        EmbeddedKms { place, live: Mutex::new((fork::generation(), engine)) }
+    }
+}
+
+#[pymethods]
+impl EmbeddedKms {
+    #[new]
+    #[pyo3(signature = (path=None, *, passphrase=None, root_key=None, create=false))]
+    fn new(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        passphrase: Option<Py<PyAny>>,
+        root_key: Option<PathBuf>,
+        create: bool,
+    ) -> PyResult<Self> {
+        let folder = path.map_or_else(home, Ok).or_raise(py)?;
+        if create && passphrase.is_some() && root_key.is_some() {
+            let detail = "a new KMS has one way to its root key: a passphrase or a file";
+            return Err(invalid(detail)).or_raise(py);
+        }
+        let variable = std::env::var_os("KEYFOLD_ROOT_FILE").filter(|path| !path.is_empty());
+        let root_key = root_key
+            .or_else(|| variable.map(PathBuf::from))
+            .unwrap_or_else(|| folder.join("root.key"));
+        let place = Place { folder, root_key, passphrase };
+        let engine = if create { place.make(py)? } else { place.open(py)? };
+        Ok(EmbeddedKms::of(Some(place), engine))
+    }
+
+    /// A KMS that ends with the process.
+    #[staticmethod]
+    fn in_memory(py: Python<'_>) -> PyResult<Self> {
+        let engine = keyfold_kms::EmbeddedKms::in_memory().or_raise(py)?;
+        Ok(EmbeddedKms::of(None, Arc::new(engine)))
+    }
+
+    /// Makes a KMS key and an alias for it.
+    #[pyo3(signature = (alias, spec="SYMMETRIC_DEFAULT"))]
+    fn create_key(&self, py: Python<'_>, alias: &str, spec: &str) -> PyResult<String> {
+        let spec = spec.parse().map_err(Error::from).or_raise(py)?;
+        let engine = self.engine(py)?;
+        let key = py.detach(|| engine.create_key(alias, spec)).or_raise(py)?;
+        Ok(key.to_string())
+    }
+
+    fn __repr__(&self) -> String {
+        match &self.place {
+            Some(place) => format!("EmbeddedKms({:?})", place.folder),
+            None => "EmbeddedKms.in_memory()".to_owned(),
+        }
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled)> {
+        let py = slf.py();
+        let refuse = |detail: &str| Err(PyTypeError::new_err(detail.to_owned()));
+        let Some(place) = &slf.get().place else {
+            return refuse("a KMS in memory cannot be pickled: its keys never leave it");
+        };
+        let passphrase = place.passphrase.as_ref().map(|passphrase| passphrase.clone_ref(py));
+        if passphrase.as_ref().is_some_and(|passphrase| !passphrase.bind(py).is_callable()) {
+            return refuse(
+                "a passphrase is not pickled: give a function that gets it, or a root_key file",
+            );
+        }
+        let restore = slf.get_type().getattr(intern!(py, "_restore"))?;
+        Ok((restore, (place.folder.clone(), passphrase, place.root_key.clone())))
+    }
+
+    #[staticmethod]
+    fn _restore(
+        py: Python<'_>,
+        folder: PathBuf,
+        passphrase: Option<Py<PyAny>>,
+        root_key: PathBuf,
+    ) -> PyResult<Self> {
+        let place = Place { folder, root_key, passphrase };
+        let engine = place.open(py)?;
+        Ok(EmbeddedKms::of(Some(place), engine))
+    }
+}
+
+type Pickled = (PathBuf, Option<Py<PyAny>>, PathBuf);
