@@ -64,6 +64,19 @@ impl CacheLimits {
         })
     }
 
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (f64, u64, u64, usize))> {
+        let limits = slf.get();
+        let parts = (limits.max_age, limits.max_messages, limits.max_bytes, limits.max_entries);
+        Ok((slf.get_type().getattr("_restore")?, parts))
+    }
+
+    #[staticmethod]
+    fn _restore(max_age: f64, max_messages: u64, max_bytes: u64, max_entries: usize) -> Self {
+        CacheLimits { max_age, max_messages, max_bytes, max_entries }
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "CacheLimits(max_age={:?}, max_messages={}, max_bytes={}, max_entries={})",
@@ -83,6 +96,13 @@ impl Default for CacheArg {
 }
 
 impl CacheArg {
+    pub(crate) fn object(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.0 {
+            Some(limits) => Ok(Py::new(py, limits)?.into_any()),
+            None => Ok(py.None()),
+        }
+    }
+
     pub(crate) fn limits(self) -> Option<keyfold::CacheLimits> {
         let limits = self.0?;
         Some(keyfold::CacheLimits {
@@ -102,5 +122,28 @@ impl<'py> FromPyObject<'_, 'py> for CacheArg {
             return Ok(CacheArg(None));
         }
         Ok(CacheArg(Some(*object.cast::<CacheLimits>()?.get())))
+    }
+}
+
+/// What a cache of data keys did.
+#[pyclass(frozen, eq, get_all, module = "keyfold", name = "CacheStats")]
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct CacheStats {
+    /// How often a data key was there.
+    hits: u64,
+    /// How often the KMS was asked.
+    misses: u64,
+}
+
+impl From<keyfold::CacheStats> for CacheStats {
+    fn from(stats: keyfold::CacheStats) -> Self {
+        CacheStats { hits: stats.hits, misses: stats.misses }
+    }
+}
+
+#[pymethods]
+impl CacheStats {
+    fn __repr__(&self) -> String {
+        format!("CacheStats(hits={}, misses={})", self.hits, self.misses)
     }
 }

@@ -1,19 +1,23 @@
-//! `keyfold.Client`: the tasks.
+//! `keyfold.Client`: what all tasks share. Each is written once, as a future that waits for the
+//! KMS and then hands over what is left to compute; who waits, and where, is decided here.
+
+pub(crate) mod envelopes;
+mod files;
+mod keys;
+mod safe;
+pub(crate) mod values;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyfold::kms::Kms;
-use keyfold::{
-    ContextCheck, DataKeyCache, Demands, EncryptionContext, Header, Keyring, Layout, SealOptions,
-    Suite, Threads,
-};
+use keyfold::{ContextCheck, DataKeyCache, EncryptionContext, KeyUri, Keyring, Threads};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::buffer::Input;
-use crate::cache::CacheArg;
-use crate::drive::{DriverClock, compute, wait};
+use crate::aio;
+use crate::cache::{CacheArg, CacheStats};
+use crate::drive::{DriverClock, wait};
 use crate::errors::{OrRaise, invalid};
 use crate::fork;
 use crate::keys::{CheckArg, ContextArg, KeysArg};
@@ -34,10 +38,15 @@ impl<F: Finish, T: Future<Output = keyfold::Result<F>> + Send + 'static> Task<F>
 #[pyclass(frozen, subclass, weakref, module = "keyfold._keyfold", name = "Client")]
 pub(crate) struct Client {
     kms: Py<PyAny>,
+    /// The arguments `keys` and `context`, as they were.
+    given: Py<PyTuple>,
     keys: Option<Arc<Keyring>>,
+    /// The first of them, for what takes one key.
+    first: Option<KeyUri>,
     context: Arc<EncryptionContext>,
     cache: CacheArg,
     threads: ThreadsArg,
+    asynchronous: bool,
     live: Mutex<(u64, Arc<Core>)>,
 }
 
@@ -77,7 +86,7 @@ impl Client {
                 return Ok(live.1.clone());
             }
         }
-        let core = make(py, &self.kms, &self.cache, self.threads)?;
+        let core = make(py, &self.kms, self.cache, self.threads, self.asynchronous)?;
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if live.0 != generation {
             let before = std::mem::replace(&mut *live, (generation, core));
@@ -104,19 +113,26 @@ impl Client {
         context.map_or_else(|| ContextCheck::from(&*self.context), |context| context.0)
     }
 
-    fn run<F: Finish>(&self, py: Python<'_>, task: impl Task<F>) -> PyResult<Py<PyAny>> {
-        wait(py, task)?(py)
+    /// Performs a task, or hands it to asyncio. `bytes` is how much there will be to compute.
+    fn run<F: Finish>(
+        &self,
+        py: Python<'_>,
+        bytes: usize,
+        task: impl Task<F>,
+    ) -> PyResult<Py<PyAny>> {
+        if self.asynchronous { aio::begin(py, bytes, task) } else { wait(py, task)?(py) }
     }
 }
 
 fn make(
     py: Python<'_>,
     kms: &Py<PyAny>,
-    cache: &CacheArg,
+    cache: CacheArg,
     threads: ThreadsArg,
+    asynchronous: bool,
 ) -> PyResult<Arc<Core>> {
-    let core =
-        Core::new(crate::kms::backend(kms.bind(py))?).with_threads(threads.start().or_raise(py)?);
+    let core = Core::new(crate::kms::backend(kms.bind(py), asynchronous)?)
+        .with_threads(threads.start().or_raise(py)?);
     Ok(Arc::new(match cache.limits() {
         Some(limits) => core.with_cache(DataKeyCache::new(limits, Arc::new(DriverClock))),
         None => core,
@@ -126,84 +142,69 @@ fn make(
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (kms, *, keys=None, context=None, cache=CacheArg::default(), threads=ThreadsArg(1)))]
-    #[pyo3(text_signature = "(kms, *, keys=None, context=None, cache=..., threads=1)")]
+    #[pyo3(signature = (kms, *, keys=None, context=None, cache=CacheArg::default(), threads=ThreadsArg(1), asynchronous=false))]
+    #[pyo3(
+        text_signature = "(kms, *, keys=None, context=None, cache=..., threads=1, asynchronous=False)"
+    )]
     fn new(
         py: Python<'_>,
         kms: Py<PyAny>,
-        keys: Option<KeysArg>,
-        context: Option<ContextArg>,
+        keys: Option<Bound<'_, PyAny>>,
+        context: Option<Bound<'_, PyAny>>,
         cache: CacheArg,
         threads: ThreadsArg,
+        asynchronous: bool,
     ) -> PyResult<Self> {
         let generation = fork::generation();
-        let core = make(py, &kms, &cache, threads)?;
+        let core = make(py, &kms, cache, threads, asynchronous)?;
+        let given = (&keys, &context).into_pyobject(py)?.unbind();
+        let context = context.map(|context| context.extract::<ContextArg>()).transpose()?;
         let context = context.unwrap_or_default().0;
-        let keys = keys.map(|keys| keys.0);
-        Ok(Client { kms, keys, context, cache, threads, live: Mutex::new((generation, core)) })
+        let keys = keys.map(|keys| keys.extract::<KeysArg>()).transpose()?;
+        let (keys, first) = keys.map(|keys| (keys.0, keys.1)).unzip();
+        let live = Mutex::new((generation, core));
+        Ok(Client {
+            kms,
+            given,
+            keys,
+            first: first.flatten(),
+            context,
+            cache,
+            threads,
+            asynchronous,
+            live,
+        })
+    }
+
+    /// What another client is made of, for pickle: the arguments by their names.
+    fn _config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let arguments = PyDict::new(py);
+        let given = self.given.bind(py);
+        arguments.set_item("kms", &self.kms)?;
+        arguments.set_item("keys", given.get_item(0)?)?;
+        arguments.set_item("context", given.get_item(1)?)?;
+        arguments.set_item("cache", self.cache.object(py)?)?;
+        arguments.set_item("threads", self.threads.0)?;
+        Ok(arguments)
+    }
+
+    /// What the cache of data keys did since the client was made.
+    #[getter]
+    fn cache_stats(&self, py: Python<'_>) -> PyResult<CacheStats> {
+        Ok(CacheStats::from(self.core(py)?.cache_stats()))
+    }
+
+    /// Forgets every data key.
+    fn clear_cache(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(cache) = self.core(py)?.cache() {
+            cache.clear();
+        }
+        Ok(())
     }
 
     /// The KMS that this client was made with.
     #[getter]
     fn kms(&self, py: Python<'_>) -> Py<PyAny> {
         self.kms.clone_ref(py)
-    }
-
-    /// Encrypts a whole value.
-    #[pyo3(signature = (data, *, keys=None, context=None))]
-    fn encrypt(
-        &self,
-        py: Python<'_>,
-        data: Input,
-        keys: Option<KeysArg>,
-        context: Option<ContextArg>,
-    ) -> PyResult<Py<PyAny>> {
-        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
-        let context = self.context(context);
-        self.run(py, async move {
-            let options = SealOptions {
-                suite: None::<Suite>,
-                signer: None,
-                plaintext_len: Some(data.bytes().len() as u64),
-            };
-            let sealer = core.sealer(&ring, &context, &options).await?;
-            Ok(move |py: Python<'_>| {
-                let plaintext = data.bytes();
-                let len = sealer.envelope_len(plaintext.len()).or_raise(py)?;
-                let envelope = PyBytes::new_with(py, len, |out| {
-                    compute(py, len, || sealer.seal_envelope_into(plaintext, out)).or_raise(py)?;
-                    Ok(())
-                })?;
-                Ok(envelope.into_any().unbind())
-            })
-        })
-    }
-
-    /// Decrypts a whole value.
-    #[pyo3(signature = (data, *, keys=None, context=None))]
-    fn decrypt(
-        &self,
-        py: Python<'_>,
-        data: Input,
-        keys: Option<KeysArg>,
-        context: Option<CheckArg>,
-    ) -> PyResult<Py<PyAny>> {
-        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
-        let demands = Demands::new(self.check(context));
-        self.run(py, async move {
-            let (header, header_len) = Header::parse(data.bytes())?;
-            let body_len = (data.bytes().len() - header_len) as u64;
-            let layout = Layout::new(body_len, header.trailer_len())?;
-            let len = usize::try_from(layout.plaintext_len()).unwrap_or(usize::MAX);
-            let opener = core.opener(&header, body_len, &ring, demands).await?;
-            Ok(move |py: Python<'_>| {
-                let body = &data.bytes()[header_len..];
-                let plaintext = PyBytes::new_with(py, len, |out| {
-                    compute(py, len, || opener.open_whole_into(body, out)).or_raise(py)?;
-                    Ok(())
-                })?;
-                Ok(plaintext.into_any().unbind())
-            })
-        })
     }
 }

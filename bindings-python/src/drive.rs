@@ -1,11 +1,12 @@
 //! Futures of the core, driven without a runtime: by the thread that asks, or by asyncio.
 //!
-//! Every poll says where it happens. *Inline* is on a thread that holds the interpreter or runs
-//! an event loop: what would block there asks to be polled *apart* instead, where it may block.
+//! Every poll says where it happens. What would block on a thread that holds the interpreter or
+//! runs an event loop asks there to be polled elsewhere.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
@@ -16,15 +17,25 @@ use keyfold::maybe_send::BoxFuture;
 use keyfold::{Clock, WallClock};
 use pyo3::prelude::*;
 
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, invalid};
 
 /// Where a future is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Where nothing may block.
-    Inline,
-    /// Where blocking hurts nobody: a thread without the interpreter.
-    Apart,
+    /// By a thread that holds the interpreter, and has no event loop.
+    Attached,
+    /// By a thread that has released the interpreter, and has no event loop. It may block.
+    Detached,
+    /// By the thread of an event loop.
+    Loop,
+    /// By a thread that works for an event loop, and has released the interpreter. It may block.
+    Aside,
+}
+
+impl Place {
+    fn may_block(self) -> bool {
+        matches!(self, Place::Detached | Place::Aside)
+    }
 }
 
 /// What a future that is not ready waits for, beside its waker.
@@ -38,7 +49,7 @@ pub(crate) struct Wish {
 
 thread_local! {
     static TURN: Cell<(Place, Wish)> = const {
-        Cell::new((Place::Apart, Wish { apart: false, at: None }))
+        Cell::new((Place::Detached, Wish { apart: false, at: None }))
     };
 }
 
@@ -60,21 +71,35 @@ pub(crate) fn poll<F: Future + ?Sized>(
     (polled, TURN.get().1)
 }
 
-/// Where the future that calls this is polled.
-pub(crate) fn place() -> Place {
-    TURN.get().0
-}
-
 /// Completes where the future may block.
 pub(crate) async fn apart() {
     poll_fn(|_| match TURN.get() {
-        (Place::Apart, _) => Poll::Ready(()),
-        (Place::Inline, wish) => {
-            TURN.set((Place::Inline, Wish { apart: true, ..wish }));
+        (place, _) if place.may_block() => Poll::Ready(()),
+        (place, wish) => {
+            TURN.set((place, Wish { apart: true, ..wish }));
             Poll::Pending
         }
     })
     .await;
+}
+
+/// Completes on the thread of an event loop.
+///
+/// # Errors
+/// `invalid_argument` where there is none.
+pub(crate) async fn on_loop() -> keyfold::Result<()> {
+    poll_fn(|context| match TURN.get() {
+        (Place::Loop, _) => Poll::Ready(Ok(())),
+        (Place::Aside, _) => {
+            // Whoever drives this comes back on the loop.
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        (Place::Attached | Place::Detached, _) => {
+            Poll::Ready(Err(invalid("a coroutine function is called where no event loop runs")))
+        }
+    })
+    .await
 }
 
 /// A KMS whose calls block: it is called apart.
@@ -89,6 +114,27 @@ impl<K: Kms> Kms for Blocking<K> {
     }
 }
 
+thread_local! {
+    static CANCELLED: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// Polls with a flag that long work looks at.
+pub(crate) fn cancellable<T>(flag: &Arc<AtomicBool>, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<AtomicBool>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CANCELLED.replace(self.0.take());
+        }
+    }
+    let _outer = Restore(CANCELLED.replace(Some(flag.clone())));
+    work()
+}
+
+/// Whether what this thread works on was cancelled.
+pub(crate) fn cancelled() -> bool {
+    CANCELLED.with_borrow(|flag| flag.as_ref().is_some_and(|flag| flag.load(Ordering::Acquire)))
+}
+
 /// How often a thread that waits looks for signals: a tenth of a second would be felt.
 const SIGNALS: Duration = Duration::from_millis(50);
 
@@ -100,7 +146,7 @@ pub(crate) fn wait<T: Send>(
 ) -> PyResult<T> {
     let mut future = pin!(future);
     // Mostly the data key is in the cache, and nothing waits.
-    if let (Poll::Ready(done), _) = poll(Place::Inline, future.as_mut(), Waker::noop()) {
+    if let (Poll::Ready(done), _) = poll(Place::Attached, future.as_mut(), Waker::noop()) {
         return done.or_raise(py);
     }
     py.detach(|| park_on(future))?.or_raise(py)
@@ -117,7 +163,7 @@ fn park_on<F: Future>(mut future: Pin<&mut F>) -> PyResult<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut looked = Instant::now();
     loop {
-        let (polled, wish) = poll(Place::Apart, future.as_mut(), &waker);
+        let (polled, wish) = poll(Place::Detached, future.as_mut(), &waker);
         if let Poll::Ready(done) = polled {
             return Ok(done);
         }

@@ -9,19 +9,18 @@ use keyfold_kms::root::{EnvironmentSealer, FileSealer, PassphraseSealer, RootSea
 use keyfold_kms::store::StoreError;
 use keyfold_kms::{EngineOptions, OpenError};
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::buffer::{self, Input};
-use crate::drive::Blocking;
+use crate::drive::{Blocking, wait};
 use crate::errors::{OrRaise, from_python, invalid};
 use crate::fork;
 
 type Engine = Arc<keyfold_kms::EmbeddedKms>;
 
 /// A KMS in this process: no server, no network.
-#[pyclass(frozen, weakref, module = "keyfold", name = "EmbeddedKms")]
+#[pyclass(frozen, subclass, weakref, module = "keyfold._keyfold", name = "EmbeddedKms")]
 pub(crate) struct EmbeddedKms {
     /// Nothing for one in memory.
     place: Option<Place>,
@@ -191,14 +190,19 @@ impl EmbeddedKms {
 #[pymethods]
 impl EmbeddedKms {
     #[new]
-    #[pyo3(signature = (path=None, *, passphrase=None, root_key=None, create=false))]
+    #[pyo3(signature = (path=None, passphrase=None, root_key=None, create=false, in_memory=false))]
     fn new(
         py: Python<'_>,
         path: Option<PathBuf>,
         passphrase: Option<Py<PyAny>>,
         root_key: Option<PathBuf>,
         create: bool,
+        in_memory: bool,
     ) -> PyResult<Self> {
+        if in_memory {
+            let engine = keyfold_kms::EmbeddedKms::in_memory().or_raise(py)?;
+            return Ok(EmbeddedKms::of(None, Arc::new(engine)));
+        }
         let folder = path.map_or_else(home, Ok).or_raise(py)?;
         if create && passphrase.is_some() && root_key.is_some() {
             let detail = "a new KMS has one way to its root key: a passphrase or a file";
@@ -213,20 +217,29 @@ impl EmbeddedKms {
         Ok(EmbeddedKms::of(Some(place), engine))
     }
 
-    /// A KMS that ends with the process.
-    #[staticmethod]
-    fn in_memory(py: Python<'_>) -> PyResult<Self> {
-        let engine = keyfold_kms::EmbeddedKms::in_memory().or_raise(py)?;
-        Ok(EmbeddedKms::of(None, Arc::new(engine)))
+    /// Performs a request of `keyfold.kms`.
+    fn call(&self, py: Python<'_>, request: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let (engine, request) = (self.engine(py)?, crate::wire::to_request(request)?);
+        let answer = wait(py, async { Blocking(engine).call(&request).await })?;
+        crate::wire::response(py, &answer)
     }
 
-    /// Makes a KMS key and an alias for it.
-    #[pyo3(signature = (alias, spec="SYMMETRIC_DEFAULT"))]
-    fn create_key(&self, py: Python<'_>, alias: &str, spec: &str) -> PyResult<String> {
-        let spec = spec.parse().map_err(Error::from).or_raise(py)?;
+    /// Performs an operation of the KMS or the safe, JSON in and JSON out.
+    fn _ask<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &str,
+        body: Input,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let engine = self.engine(py)?;
-        let key = py.detach(|| engine.create_key(alias, spec)).or_raise(py)?;
-        Ok(key.to_string())
+        let answer = py.detach(|| crate::admin::perform(&engine, operation, body.bytes()));
+        Ok(PyBytes::new(py, &answer.or_raise(py)?))
+    }
+
+    /// Where it is; nothing for one in memory.
+    #[getter]
+    fn path(&self) -> Option<PathBuf> {
+        self.place.as_ref().map(|place| place.folder.clone())
     }
 
     fn __repr__(&self) -> String {
@@ -236,10 +249,10 @@ impl EmbeddedKms {
         }
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled)> {
-        let py = slf.py();
+    /// What it is opened with again, for pickle: `(path, passphrase, root_key)`.
+    fn _config(&self, py: Python<'_>) -> PyResult<Pickled> {
         let refuse = |detail: &str| Err(PyTypeError::new_err(detail.to_owned()));
-        let Some(place) = &slf.get().place else {
+        let Some(place) = &self.place else {
             return refuse("a KMS in memory cannot be pickled: its keys never leave it");
         };
         let passphrase = place.passphrase.as_ref().map(|passphrase| passphrase.clone_ref(py));
@@ -248,20 +261,7 @@ impl EmbeddedKms {
                 "a passphrase is not pickled: give a function that gets it, or a root_key file",
             );
         }
-        let restore = slf.get_type().getattr(intern!(py, "_restore"))?;
-        Ok((restore, (place.folder.clone(), passphrase, place.root_key.clone())))
-    }
-
-    #[staticmethod]
-    fn _restore(
-        py: Python<'_>,
-        folder: PathBuf,
-        passphrase: Option<Py<PyAny>>,
-        root_key: PathBuf,
-    ) -> PyResult<Self> {
-        let place = Place { folder, root_key, passphrase };
-        let engine = place.open(py)?;
-        Ok(EmbeddedKms::of(Some(place), engine))
+        Ok((place.folder.clone(), passphrase, place.root_key.clone()))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Errors on their way between the core and Python: `keyfold.exceptions` has the classes.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use keyfold::kms::aws::ServiceError;
 use keyfold::{Error, ErrorCode, Retry};
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -28,7 +30,40 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     build(py, error).unwrap_or_else(|failed| failed)
 }
 
+/// An exception of the caller's that passes as it is: the end of the program, a progress callback
+/// that has enough.
+#[derive(Debug)]
+pub(crate) struct Raw(PyErr);
+
+impl Raw {
+    pub(crate) fn error(raised: PyErr) -> Error {
+        Error::new(ErrorCode::Cancelled, "the caller's code ended the operation")
+            .with_source(Raw(raised))
+    }
+}
+
+impl fmt::Display for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an exception of the caller's")
+    }
+}
+
+impl StdError for Raw {}
+
+/// The exception that passes as it is, wherever it stands among the causes.
+fn raw<'a>(mut source: &'a (dyn StdError + 'static)) -> Option<&'a PyErr> {
+    loop {
+        if let Some(Raw(raised)) = source.downcast_ref::<Raw>() {
+            return Some(raised);
+        }
+        source = source.source()?;
+    }
+}
+
 fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    if let Some(raised) = raw(error) {
+        return Ok(raised.clone_ref(py));
+    }
     let class = classes(py)?;
     let class = match class.get_item(error.code().as_str())? {
         Some(class) => class,
@@ -89,6 +124,9 @@ pub(crate) fn from_python(
     otherwise: ErrorCode,
     what: &'static str,
 ) -> Error {
+    if !raised.is_instance_of::<PyException>(py) {
+        return Raw::error(raised);
+    }
     let own = known(py, &raised);
     let error = match own {
         Some((code, detail, retry)) => Error::new(code, detail).with_retry(retry),
@@ -136,4 +174,14 @@ impl<T> OrRaise<T> for Result<T, Error> {
 /// A wrong call.
 pub(crate) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail.into())
+}
+
+/// The system refuses to read or write a file; says which, and why.
+pub(crate) fn at(verb: &str, path: &Path, error: io::Error) -> Error {
+    // An error of ours on its way through an adapter comes back as it was.
+    if error.get_ref().is_some_and(|inner| inner.is::<Error>() || inner.is::<PyErr>()) {
+        return error.into();
+    }
+    Error::new(ErrorCode::Io, format!("cannot {verb} {}: {error}", path.display()))
+        .with_source(error)
 }

@@ -6,7 +6,8 @@ use keyfold::{ContextCheck, EncryptionContext, KeyUri};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 
 use crate::buffer;
 use crate::errors::{OrRaise, invalid};
@@ -163,19 +164,21 @@ impl Keyring {
     }
 }
 
-/// The argument `keys`: a key, several, or a keyring.
-pub(crate) struct KeysArg(pub(crate) Arc<keyfold::Keyring>);
+/// The argument `keys`: a key, several, or a keyring; and the first key that wraps.
+pub(crate) struct KeysArg(pub(crate) Arc<keyfold::Keyring>, pub(crate) Option<KeyUri>);
 
 impl<'py> FromPyObject<'_, 'py> for KeysArg {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(ring) = object.cast::<Keyring>() {
-            return Ok(KeysArg(ring.get().ring.clone()));
+            let ring = ring.get();
+            return Ok(KeysArg(ring.ring.clone(), ring.parts.generate.clone()));
         }
         if object.is_instance_of::<PyString>() {
-            let key = object.extract::<KeyArg>()?;
-            return Ok(KeysArg(Arc::new(keyfold::Keyring::generate_with(key.0))));
+            let KeyArg(key) = object.extract()?;
+            let ring = keyfold::Keyring::generate_with(key.clone());
+            return Ok(KeysArg(Arc::new(ring), Some(key)));
         }
         let wrong = || {
             PyTypeError::new_err(
@@ -190,8 +193,8 @@ impl<'py> FromPyObject<'_, 'py> for KeysArg {
         let Some(first) = keys.next() else {
             return Err(invalid("keys names no key")).or_raise(object.py());
         };
-        let ring = keyfold::Keyring::generate_with(first);
-        Ok(KeysArg(Arc::new(keys.fold(ring, keyfold::Keyring::also_wrap_with))))
+        let ring = keyfold::Keyring::generate_with(first.clone());
+        Ok(KeysArg(Arc::new(keys.fold(ring, keyfold::Keyring::also_wrap_with)), Some(first)))
     }
 }
 
@@ -264,6 +267,13 @@ impl<'py> FromPyObject<'_, 'py> for CheckArg {
         let whole = Arc::try_unwrap(whole).unwrap_or_else(|shared| (*shared).clone());
         Ok(CheckArg(ContextCheck::Exact(whole)))
     }
+}
+
+/// A `keyfold.KeyUri`.
+pub(crate) fn to_python(py: Python<'_>, key: &KeyUri) -> PyResult<Py<PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let class = CLASS.import(py, "keyfold._uri", "KeyUri")?;
+    Ok(class.call1((key.as_str(),))?.unbind())
 }
 
 /// Checks a key URI, and answers its scheme and whether it is an alias.

@@ -4,17 +4,33 @@ use std::sync::Arc;
 
 use keyfold::kms::Kms;
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::embedded::EmbeddedKms;
+use crate::foreign::{Foreign, ForeignKms};
+use crate::remote::RemoteKms;
 
 /// The KMS behind a Python object.
-pub(crate) fn backend(object: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Kms>> {
+pub(crate) fn backend(object: &Bound<'_, PyAny>, asynchronous: bool) -> PyResult<Arc<dyn Kms>> {
+    let py = object.py();
     if let Ok(embedded) = object.cast::<EmbeddedKms>() {
-        return embedded.get().backend(object.py());
+        return embedded.get().backend(py);
     }
-    Err(PyTypeError::new_err(
-        "kms is a keyfold.EmbeddedKms, a keyfold.RemoteKms, or an object with a method \
-         call(request)",
-    ))
+    if let Ok(remote) = object.cast::<RemoteKms>() {
+        return Ok(remote.get().live(py, asynchronous)?);
+    }
+    let Some(call) = object.getattr_opt(intern!(py, "call"))? else {
+        return Err(PyTypeError::new_err(
+            "kms is a keyfold.EmbeddedKms, a keyfold.RemoteKms, or an object with a method \
+             call(request)",
+        ));
+    };
+    let call = Foreign::new(call)?;
+    if call.is_coroutine() && !asynchronous {
+        return Err(PyTypeError::new_err(
+            "a KMS of coroutine functions is driven by keyfold.aio.Client only",
+        ));
+    }
+    Ok(Arc::new(ForeignKms(call)))
 }

@@ -2,16 +2,25 @@
 //! back. The package itself, with its documentation and types, is in `python/keyfold`.
 #![deny(unsafe_code)]
 
+mod admin;
+mod aio;
 mod buffer;
 mod cache;
 mod client;
 mod drive;
 mod embedded;
 mod errors;
+mod foreign;
 mod fork;
+mod info;
 mod keys;
 mod kms;
+mod remote;
 mod secret;
+mod sign;
+mod stream;
+mod suite;
+mod wire;
 
 use pyo3::prelude::*;
 
@@ -19,12 +28,25 @@ use pyo3::prelude::*;
 #[pyo3(name = "_keyfold")]
 fn keyfold_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<aio::Operation>()?;
     module.add_class::<cache::CacheLimits>()?;
+    module.add_class::<cache::CacheStats>()?;
     module.add_class::<client::Client>()?;
     module.add_class::<embedded::EmbeddedKms>()?;
+    module.add_class::<info::EnvelopeInfo>()?;
+    module.add_class::<info::Recipient>()?;
     module.add_class::<keys::ContextContains>()?;
     module.add_class::<keys::Keyring>()?;
+    module.add_class::<remote::AccessKey>()?;
+    module.add_class::<remote::RemoteKms>()?;
     module.add_class::<secret::Secret>()?;
+    module.add_class::<sign::MessageHasher>()?;
+    module.add_class::<sign::PublicKey>()?;
+    module.add_class::<sign::SigningKey>()?;
+    module.add_class::<stream::Opening>()?;
+    module.add_class::<stream::Sealing>()?;
+    module.add_function(wrap_pyfunction!(client::envelopes::inspect, module)?)?;
+    module.add_function(wrap_pyfunction!(client::values::max_encrypted_len, module)?)?;
     module.add_function(wrap_pyfunction!(keys::parse_key_uri, module)?)?;
     fork::watch(module)
 }

@@ -46,7 +46,7 @@ impl Opened {
         let mut buffer = vec![0; 64 * 1024];
         let mut len = self.start.len() as u64;
         loop {
-            match crate::input::read_full(&mut self.input, &mut buffer)? {
+            match keyfold_files::pump::read_full(&mut self.input, &mut buffer)? {
                 0 => return Ok(len),
                 more => len += more as u64,
             }

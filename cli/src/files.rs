@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use keyfold::Threads;
+use keyfold_files::Pace;
 
 use crate::fault::{self, Result};
 use crate::input::{DASH, is_dash};
@@ -64,25 +64,10 @@ pub(crate) struct ThreadCount {
     threads: u8,
 }
 
-/// Shorter files are done before threads have started.
-const WORTH_THREADS: u64 = 4 << 20;
-
-/// Segments in one batch of one thread: 512 KiB of plaintext, which stay in the cache of a core
-/// from the read to the write. Measured: 1 MiB is 8 percent slower.
-const BATCH: usize = 32;
-
-/// Segments in one batch for each of several threads: as few as are worth waking one for.
-const SHARE: usize = 64;
-
 impl ThreadCount {
-    /// Starts the threads for a file of this length; also answers how many segments to hand
-    /// them at a time, which bounds the memory in use.
-    pub(crate) fn start(&self, len: Option<u64>) -> Result<(Threads, usize)> {
-        let count = usize::from(self.threads);
-        if count == 1 || len.is_some_and(|len| len < WORTH_THREADS) {
-            return Ok((Threads::default(), BATCH));
-        }
-        Ok((Threads::new(count)?, SHARE * count))
+    /// Starts the threads for a file of this length.
+    pub(crate) fn start(&self, len: Option<u64>) -> Result<Pace> {
+        Pace::new(usize::from(self.threads), len)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use keyfold_files::pump::read_full;
 use zeroize::Zeroizing;
 
 use crate::fault::{self, Result};
@@ -112,52 +113,5 @@ impl Read for Input {
             io::ErrorKind::Interrupted => error,
             _ => fault::io("read", &self.path, error).into(),
         })
-    }
-}
-
-/// Fills the buffer, through short reads and interruptions; less comes only at the end.
-pub(crate) fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
-    let mut len = 0;
-    while len < buffer.len() {
-        match source.read(&mut buffer[len..]) {
-            Ok(0) => break,
-            Ok(more) => len += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(len)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Gives one byte at a time, interrupted before each.
-    struct Stubborn(u8, bool);
-
-    impl Read for Stubborn {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.1 = !self.1;
-            if self.1 {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            if self.0 == 0 {
-                return Ok(0);
-            }
-            self.0 -= 1;
-            buffer[0] = self.0;
-            Ok(1)
-        }
-    }
-
-    #[test]
-    fn short_and_interrupted_reads_fill_a_buffer() {
-        let mut source = Stubborn(5, false);
-        let mut buffer = [9; 3];
-        assert_eq!(read_full(&mut source, &mut buffer).expect("reads"), 3);
-        assert_eq!(buffer, [4, 3, 2]);
-        assert_eq!(read_full(&mut source, &mut buffer).expect("reads"), 2);
-        assert_eq!(&buffer[..2], [1, 0]);
     }
 }

@@ -20,7 +20,6 @@ mod output;
 mod profile;
 mod progress;
 mod public_keys;
-mod pump;
 mod session;
 mod terminal;
 

@@ -1,11 +1,12 @@
 //! Messages to sign and verify: hashed as they are read, or held where the algorithm demands it.
 
 use keyfold::sign::{MessageHasher, SignatureAlgorithm};
+use keyfold_files::pump::read_full;
 use zeroize::Zeroizing;
 
 use crate::console::Console;
 use crate::fault::{self, Result};
-use crate::input::{Input, read_full};
+use crate::input::Input;
 use crate::progress::Progress;
 
 /// A message as an algorithm takes it.
@@ -33,7 +34,7 @@ impl Message {
         loop {
             let len = read_full(&mut input, &mut buffer)?;
             hasher.update(&buffer[..len]);
-            progress.add(len);
+            progress.add(len)?;
             if len < buffer.len() {
                 return Ok(Message::Digest(hasher.finish()));
             }

@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use keyfold_files::{PartFile, follow, is_same};
 
 use crate::fault::{self, Result};
 use crate::input::is_dash;
@@ -47,7 +47,7 @@ enum Sink {
     Stdout { guard: Option<Guard> },
     // Devices, pipes: there is nothing to replace.
     Device(File),
-    File { part: NamedTempFile, unfinished: Unfinished, replace: bool },
+    File { part: PartFile, unfinished: Unfinished },
 }
 
 impl Output {
@@ -61,7 +61,7 @@ impl Output {
         if is_dash(path) {
             return Self::stdout(options);
         }
-        let path = follow(path)?;
+        let path = target(path)?;
         match fs::metadata(&path) {
             Ok(about) if about.is_dir() => {
                 Err(fault::io("write", &path, io::ErrorKind::IsADirectory.into()))
@@ -89,13 +89,9 @@ impl Output {
     /// # Errors
     /// `io` where no file can be made beside it.
     pub(crate) fn replace(path: &Path, about: &Metadata) -> Result<Self> {
-        let options =
-            Options { force: true, content: Content::Binary, like: Some(about), private: false };
-        let output = Self::file(follow(path)?, options, true)?;
-        if let Sink::File { part, .. } = &output.sink {
-            keep_owner(part.as_file(), about);
-        }
-        Ok(output)
+        let path = target(path)?;
+        interrupt::watch();
+        Self::part_of(PartFile::replacing(&path, about), path)
     }
 
     fn stdout(options: Options<'_>) -> Result<Self> {
@@ -120,15 +116,16 @@ impl Output {
             return Err(fault::invalid(format!("{} names no file", path.display())));
         }
         interrupt::watch();
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".keyfold-").suffix(".part");
-        #[cfg(unix)]
-        builder.permissions(permissions(options));
-        let made = builder.tempfile_in(folder(&path));
-        // Without the name that was tried, which says nothing.
+        let Options { like, private, .. } = options;
+        let options = keyfold_files::Options { replace, like, private };
+        Self::part_of(PartFile::create(&path, options), path)
+    }
+
+    fn part_of(made: io::Result<PartFile>, path: PathBuf) -> Result<Self> {
+        // The kind says it better than the system's own words.
         let part = made.map_err(|error| fault::io("create", &path, error.kind().into()))?;
-        let unfinished = Unfinished::new(part.path());
-        Ok(Output { path, sink: Sink::File { part, unfinished, replace } })
+        let unfinished = Unfinished::new(part.part());
+        Ok(Output { path, sink: Sink::File { part, unfinished } })
     }
 
     /// What to call it in messages.
@@ -144,7 +141,7 @@ impl Output {
     /// The file behind it, for copying from file to file in the kernel.
     pub(crate) fn as_file(&mut self) -> Option<&mut File> {
         match &mut self.sink {
-            Sink::File { part, .. } => Some(part.as_file_mut()),
+            Sink::File { part, .. } => Some(part.file_mut()),
             _ => None,
         }
     }
@@ -152,7 +149,7 @@ impl Output {
     /// The unfinished file, for what writes by name.
     pub(crate) fn part(&self) -> Option<&Path> {
         match &self.sink {
-            Sink::File { part, .. } => Some(part.path()),
+            Sink::File { part, .. } => Some(part.part()),
             _ => None,
         }
     }
@@ -172,7 +169,7 @@ impl Output {
         let mut new = Vec::new();
         for output in synced {
             let path = output.path.clone();
-            let is_new = matches!(output.sink, Sink::File { replace: false, .. });
+            let is_new = matches!(&output.sink, Sink::File { part, .. } if !part.replaces());
             if let Err(error) = output.publish() {
                 for path in &new {
                     let _ = fs::remove_file(path);
@@ -190,24 +187,21 @@ impl Output {
         let synced = match &mut self.sink {
             Sink::Stdout { .. } => io::stdout().flush(),
             Sink::Device(device) => device.flush(),
-            Sink::File { part, .. } => part.as_file().sync_all(),
+            Sink::File { part, .. } => part.sync(),
         };
         synced.map_err(|error| fault::io("write", &self.path, error))?;
         Ok(self)
     }
 
     fn publish(self) -> Result<()> {
-        let Sink::File { part, unfinished, replace } = self.sink else { return Ok(()) };
-        let published =
-            if replace { part.persist(&self.path) } else { part.persist_noclobber(&self.path) };
+        let Sink::File { part, unfinished } = self.sink else { return Ok(()) };
+        let published = part.publish();
         drop(unfinished);
-        published.map_err(|failed| match failed.error.kind() {
+        published.map_err(|error| match error.kind() {
             // Somebody else was faster.
             io::ErrorKind::AlreadyExists => exists(&self.path),
-            _ => fault::io("create", &self.path, failed.error),
-        })?;
-        sync_folder(folder(&self.path));
-        Ok(())
+            _ => fault::io("create", &self.path, error),
+        })
     }
 }
 
@@ -221,7 +215,7 @@ impl Write for Output {
                 io::stdout().lock().write(bytes)
             }
             Sink::Device(device) => device.write(bytes),
-            Sink::File { part, .. } => part.as_file_mut().write(bytes),
+            Sink::File { part, .. } => part.write(bytes),
         };
         written.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
@@ -233,7 +227,7 @@ impl Write for Output {
         match &mut self.sink {
             Sink::Stdout { .. } => io::stdout().flush(),
             Sink::Device(device) => device.flush(),
-            Sink::File { part, .. } => part.as_file_mut().flush(),
+            Sink::File { part, .. } => part.flush(),
         }
     }
 }
@@ -276,63 +270,9 @@ fn exists(path: &Path) -> keyfold::Error {
     )
 }
 
-/// The file that a symbolic link leads to: that one is replaced, the link stays.
-fn follow(path: &Path) -> Result<PathBuf> {
-    match fs::symlink_metadata(path) {
-        Ok(about) if about.is_symlink() => {
-            path.canonicalize().map_err(|error| fault::io("follow", path, error))
-        }
-        _ => Ok(path.to_owned()),
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// A new name is on disk only when its folder is.
-fn sync_folder(folder: &Path) {
-    // Not every system can do that, and the file itself is on disk already.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-}
-
-#[cfg(unix)]
-fn permissions(options: Options<'_>) -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    // Limited further by the umask, as for every new file.
-    let mode = match options.like {
-        _ if options.private => 0o600,
-        Some(input) => input.permissions().mode() & 0o666,
-        None => 0o666,
-    };
-    fs::Permissions::from_mode(mode)
-}
-
-#[cfg(unix)]
-fn keep_owner(file: &File, about: &Metadata) {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-    // Whoever may not give files away keeps the new one, as with any editor.
-    if fchown(file, Some(about.uid()), Some(about.gid())).is_ok() {
-        let mode = about.permissions().mode() & 0o777;
-        let _ = file.set_permissions(fs::Permissions::from_mode(mode));
-    }
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &File, _: &Metadata) {}
-
-#[cfg(unix)]
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same(_: &Metadata, _: &Metadata) -> bool {
-    false
+/// Where a link leads to: the file there is replaced, the link stays.
+fn target(path: &Path) -> Result<PathBuf> {
+    follow(path).map_err(|error| fault::io("follow", path, error))
 }
 
 #[cfg(test)]

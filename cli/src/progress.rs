@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr, stdout};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::console::Console;
+use crate::fault::Result;
 use crate::output::Output;
 
 /// Shorter files are done before anybody has looked, in bytes.
@@ -42,10 +43,12 @@ impl Progress {
     }
 
     /// So many bytes more are done.
-    pub(crate) fn add(&self, bytes: usize) {
+    #[expect(clippy::unnecessary_wraps, reason = "as the loops want it: another host may end them")]
+    pub(crate) fn add(&self, bytes: usize) -> Result<()> {
         if let Some(bar) = &self.0 {
             bar.inc(bytes as u64);
         }
+        Ok(())
     }
 }
 

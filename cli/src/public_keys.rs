@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keyfold::sign::{KeySpec, MAX_ENCODED_KEY_LEN, PublicKey, SignatureAlgorithm};
+use keyfold::sign::{MAX_ENCODED_KEY_LEN, PublicKey};
 
 use crate::fault::{self, Result};
 use crate::input::Input;
@@ -21,14 +21,5 @@ fn parse(bytes: &[u8]) -> Result<PublicKey> {
         PublicKey::from_spki_pem(text)
     } else {
         PublicKey::from_spki_der(bytes)
-    }
-}
-
-/// The algorithm that a key of this spec signs with unless another one is named: for RSA, PSS
-/// with SHA-256.
-pub(crate) fn default_algorithm(spec: KeySpec) -> SignatureAlgorithm {
-    match spec {
-        KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => SignatureAlgorithm::RsaPssSha256,
-        _ => spec.algorithms()[0],
     }
 }

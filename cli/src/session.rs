@@ -15,7 +15,6 @@ use keyfold_transport::RemoteKms;
 use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
 
 use crate::console::Console;
 use crate::fault::Result;
@@ -116,15 +115,7 @@ impl Session {
             }
             Backend::Remote(kms) => kms,
         };
-        let mut body = Zeroizing::new(Vec::with_capacity(512 * 1024));
-        serde_json::to_writer(&mut *body, request)
-            .map_err(|_| Error::new(ErrorCode::Internal, "a request has no JSON form"))?;
-        let answer = block_on(kms.operation(service(O::NAME), O::NAME, body))?;
-        // An operation without an answer answers nothing, or an empty object.
-        serde_json::from_slice(&answer).or_else(|_| serde_json::from_str("null")).map_err(|_| {
-            let detail = format!("the KMS answered {} with something else", O::NAME);
-            Error::new(ErrorCode::KmsProtocol, detail)
-        })
+        block_on(kms.ask(service(O::NAME), O::NAME, request))
     }
 
     /// Performs an operation that only the embedded KMS has, as its owner.

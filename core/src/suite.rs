@@ -45,6 +45,18 @@ impl Suite {
         })
     }
 
+    /// The cipher alone, as people name it.
+    ///
+    /// ```
+    /// assert_eq!(keyfold::Suite::ChaCha20Poly1305.cipher(), "ChaCha20-Poly1305");
+    /// ```
+    pub const fn cipher(self) -> &'static str {
+        match self {
+            Suite::Aes256Gcm => "AES-256-GCM",
+            Suite::ChaCha20Poly1305 => "ChaCha20-Poly1305",
+        }
+    }
+
     /// The name of the suite's AEAD and key derivation, for people.
     pub const fn name(self) -> &'static str {
         match self {

@@ -11,6 +11,8 @@ use keyfold::{
     BreakerKms, BreakerLimits, Clock, DeadlineKms, Error, ErrorCode, Result, RetryKms, RetryLimits,
     Transport, WallClock,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::http::HttpTransport;
@@ -84,6 +86,31 @@ impl RemoteKms {
         body: impl Into<Zeroizing<Vec<u8>>>,
     ) -> Result<Zeroizing<Vec<u8>>> {
         self.http.operation(service, operation, body).await
+    }
+}
+
+impl RemoteKms {
+    /// As [`operation`](RemoteKms::operation), with a request and an answer of any form that JSON
+    /// has.
+    ///
+    /// # Errors
+    /// Those of [`operation`](RemoteKms::operation); `kms_protocol` for an answer of another form.
+    pub async fn ask<A: DeserializeOwned>(
+        &self,
+        service: Service,
+        operation: &str,
+        request: &impl Serialize,
+    ) -> Result<A> {
+        // Room for the largest request, so that no copy of a secret is left behind by growth.
+        let mut body = Zeroizing::new(Vec::with_capacity(512 * 1024));
+        serde_json::to_writer(&mut *body, request)
+            .map_err(|_| Error::new(ErrorCode::Internal, "a request has no JSON form"))?;
+        let answer = self.operation(service, operation, body).await?;
+        // An operation without an answer answers nothing, or an empty object.
+        serde_json::from_slice(&answer).or_else(|_| serde_json::from_str("null")).map_err(|_| {
+            let detail = format!("the KMS answered {operation} with something else");
+            Error::new(ErrorCode::KmsProtocol, detail)
+        })
     }
 }
 

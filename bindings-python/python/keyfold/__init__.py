@@ -20,29 +20,49 @@ from __future__ import annotations
 from . import exceptions
 from ._client import Client
 from ._keyfold import (
+    AccessKey,
     CacheLimits,
+    CacheStats,
     ContextContains,
-    EmbeddedKms,
+    EnvelopeInfo,
     Keyring,
+    MessageHasher,
+    PublicKey,
+    Recipient,
     Secret,
+    SigningKey,
     __version__,
+    inspect,
+    max_encrypted_len,
 )
+from ._kms import EmbeddedKms, KeyInfo, RemoteKms
 from ._uri import KeyUri
 from .exceptions import KeyfoldError
 
 __all__ = [
+    "AccessKey",
     "CacheLimits",
+    "CacheStats",
     "Client",
     "ContextContains",
     "EmbeddedKms",
+    "EnvelopeInfo",
+    "KeyInfo",
     "KeyUri",
     "KeyfoldError",
     "Keyring",
+    "MessageHasher",
+    "PublicKey",
+    "Recipient",
+    "RemoteKms",
     "Secret",
+    "SigningKey",
     "__version__",
     "aio",
     "exceptions",
+    "inspect",
     "kms",
+    "max_encrypted_len",
 ]
 
 TYPE_CHECKING = False

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use keyfold::stream::SEGMENT_LEN;
 use keyfold::stream::io::RangeReader;
 use keyfold::{ContextCheck, Demands, Keyring, SignerPolicy};
+use keyfold_files::pump;
 use pollster::block_on;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -18,8 +19,8 @@ use crate::input::DASH;
 use crate::names::{self, ByteRange, Pair};
 use crate::output::{Content, Options, Output};
 use crate::progress::Progress;
+use crate::public_keys;
 use crate::session::{Session, SessionClient};
-use crate::{public_keys, pump};
 
 /// Decrypt files, or parts of them
 ///
@@ -162,10 +163,11 @@ fn whole(
     let unlocked = block_on(client.unlock(&opened.header, keyring, demands.clone()))
         .map_err(|error| explain(&opened, error))?;
     let len = opened.input.len();
-    let (threads, batch) = args.threads.start(len)?;
-    let opener = unlocked.into_opener().with_threads(&threads);
+    let pace = args.threads.start(len)?;
+    let opener = unlocked.into_opener().with_threads(&pace.threads);
     let progress = Progress::beside(output, session.console, len);
-    pump::open(opener, batch, &opened.start, &mut opened.input, output, &progress)
+    let mut done = |len| progress.add(len);
+    pump::open(opener, pace.batch, &opened.start, &mut opened.input, output, &mut done)
         .map_err(|error| about(&opened.input, error))
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use keyfold::sign::{MAX_ENCODED_KEY_LEN, SigningKey};
 use keyfold::{EncryptionContext, Keyring, SealOptions, Signer, Suite};
+use keyfold_files::pump;
 use pollster::block_on;
 use serde::Serialize;
 
@@ -15,11 +16,11 @@ use crate::fault::{self, Result};
 use crate::files::{Job, ThreadCount, jobs};
 
 use crate::input::{DASH, Input};
+use crate::names;
 use crate::names::KeyName;
 use crate::output::{Content, Options, Output};
 use crate::progress::Progress;
 use crate::session::{Session, SessionClient};
-use crate::{names, pump};
 
 /// Encrypt files
 ///
@@ -128,12 +129,13 @@ fn encrypt(
     };
     let options = SealOptions { suite: Some(suite), signer: signer.cloned(), plaintext_len: len };
     let sealer = block_on(client.sealer(keyring, context, &options))?;
-    let (threads, batch) = args.threads.start(len)?;
-    let sealer = sealer.with_threads(&threads);
+    let pace = args.threads.start(len)?;
+    let sealer = sealer.with_threads(&pace.threads);
     header.as_mut().unwrap_or(&mut body).write_all(sealer.header())?;
 
     let progress = Progress::beside(&body, session.console, len);
-    let (plaintext_length, pending) = pump::seal(sealer, batch, &mut input, &mut body, &progress)?;
+    let (plaintext_length, pending) =
+        pump::seal(sealer, pace.batch, &mut input, &mut body, &mut |len| progress.add(len))?;
     if let (Some(pending), Some(signer)) = (pending, signer) {
         body.write_all(&block_on(client.sign_pending(pending, signer))?)?;
     }

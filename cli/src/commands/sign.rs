@@ -15,7 +15,6 @@ use crate::input::{DASH, Input, is_dash};
 use crate::messages::{Form, Message};
 use crate::names::{self, KeyName};
 use crate::output::{Content, Options, Output};
-use crate::public_keys::default_algorithm;
 use crate::session::{Session, SessionClient};
 
 /// Sign a file with a key of the KMS
@@ -71,7 +70,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let mut output = Output::create(&target, options)?;
     let (client, key) = (session.client()?, session.uri(&args.key)?);
     let spec = block_on(client.public_key(&key))?.spec();
-    let algorithm = args.algorithm.unwrap_or_else(|| default_algorithm(spec));
+    let algorithm = args.algorithm.unwrap_or_else(|| spec.default_algorithm());
     let name = shown(input.path());
     let message = Message::read(input, algorithm, MAX_KMS_MESSAGE, session.console)?;
     let mut signature = sign(&client, &key, algorithm, &message)?;

@@ -11,7 +11,7 @@ use crate::fault::{self, Result};
 use crate::input::{DASH, Input};
 use crate::messages::{Form, Message, one_stdin, signature};
 use crate::names::{self, KeyName};
-use crate::public_keys::{self, default_algorithm};
+use crate::public_keys;
 use crate::session::Session;
 
 /// Verify the signature of a file
@@ -46,7 +46,7 @@ const MAX_HELD_MESSAGE: usize = 64 << 20;
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     one_stdin(&args.signature, &args.file)?;
     let key = public_key(session, args)?;
-    let algorithm = args.algorithm.unwrap_or_else(|| default_algorithm(key.spec()));
+    let algorithm = args.algorithm.unwrap_or_else(|| key.spec().default_algorithm());
     let mut signature = signature(&args.signature)?;
     if args.form == Form::Raw {
         signature = ecdsa_raw_to_der(key.spec(), &signature)?;

@@ -135,6 +135,22 @@ impl KeySpec {
         }
     }
 
+    /// The algorithm that a key of this spec signs with unless another one is named: for RSA, PSS
+    /// with SHA-256.
+    ///
+    /// ```
+    /// use keyfold::sign::{KeySpec, SignatureAlgorithm};
+    ///
+    /// assert_eq!(KeySpec::Rsa3072.default_algorithm(), SignatureAlgorithm::RsaPssSha256);
+    /// assert_eq!(KeySpec::Ed25519.default_algorithm(), SignatureAlgorithm::Ed25519);
+    /// ```
+    pub const fn default_algorithm(self) -> SignatureAlgorithm {
+        match self {
+            K::Rsa2048 | K::Rsa3072 | K::Rsa4096 => A::RsaPssSha256,
+            _ => self.algorithms()[0],
+        }
+    }
+
     /// Fails with `invalid_argument` unless keys of this spec sign with `algorithm`.
     pub(crate) fn check(self, algorithm: SignatureAlgorithm) -> Result<()> {
         if self.algorithms().contains(&algorithm) {

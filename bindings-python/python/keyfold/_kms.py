@@ -1,0 +1,400 @@
+"""The KMS of this process and those elsewhere, with the management of their keys."""
+
+from __future__ import annotations
+
+from . import _keyfold
+from ._uri import KeyUri
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Iterator, Mapping
+    from typing import Any, Callable, Union
+
+    from . import kms
+
+    _Text = Union[str, bytes, _keyfold.Secret]
+    _Credentials = Union[_keyfold.AccessKey, str, _keyfold.Secret, None]
+
+
+class KeyInfo:
+    """The properties of a KMS key.
+
+    Attributes:
+        key: The full name, as every envelope has it.
+        key_id: Its id alone.
+        spec: What kind of key, such as ``"SYMMETRIC_DEFAULT"`` or ``"ECC_NIST_P256"``.
+        usage: ``"ENCRYPT_DECRYPT"`` or ``"SIGN_VERIFY"``.
+        state: ``"Enabled"``, ``"Disabled"``, ``"PendingDeletion"``, …
+        description: What people should know about it.
+        created: When it was made, in seconds since 1970 UTC.
+        deletion: When it will end, likewise, where that is scheduled.
+        signing_algorithms: What it signs with; empty for a key that encrypts.
+    """
+
+    __slots__ = (
+        "created",
+        "deletion",
+        "description",
+        "key",
+        "key_id",
+        "signing_algorithms",
+        "spec",
+        "state",
+        "usage",
+    )
+
+    key: KeyUri
+    key_id: str
+    spec: str
+    usage: str
+    state: str
+    description: str
+    created: float
+    deletion: float | None
+    signing_algorithms: tuple[str, ...]
+
+    def __init__(self, scheme: str, metadata: Mapping[str, Any]) -> None:
+        self.key = KeyUri(f"{scheme}:{metadata['Arn']}")
+        self.key_id = metadata["KeyId"]
+        self.spec = metadata["KeySpec"]
+        self.usage = metadata["KeyUsage"]
+        self.state = metadata["KeyState"]
+        self.description = metadata.get("Description", "")
+        self.created = metadata["CreationDate"]
+        self.deletion = metadata.get("DeletionDate")
+        self.signing_algorithms = tuple(metadata.get("SigningAlgorithms") or ())
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it can be used."""
+        return self.state == "Enabled"
+
+    def __repr__(self) -> str:
+        return f"KeyInfo({self.key!r}, spec={self.spec!r}, state={self.state!r})"
+
+
+class KeyAdmin:
+    """The life of KMS keys, at any KMS that speaks the AWS KMS API.
+
+    A key is named by its key URI. Every method may raise the ``kms_*`` errors of
+    :mod:`keyfold.exceptions`; they wait for the KMS, so in asyncio call them in a thread.
+    """
+
+    __slots__ = ()
+
+    _scheme = "keyfold"
+
+    if TYPE_CHECKING:
+
+        def _ask(self, operation: str, body: bytes) -> bytes: ...
+
+    def _perform(self, operation: str, /, **members: object) -> Any:
+        import json
+
+        body = {name: value for name, value in members.items() if value is not None}
+        answer = self._ask(operation, json.dumps(body).encode())
+        # An operation without an answer answers nothing.
+        return json.loads(answer) if answer else {}
+
+    def _pages(self, operation: str, /, **members: object) -> Iterator[Any]:
+        while True:
+            page = self._perform(operation, **members)
+            yield page
+            for token in ("NextMarker", "NextToken"):
+                if page.get(token):
+                    members["Marker" if token == "NextMarker" else token] = page[token]
+                    break
+            else:
+                return
+
+    def _name(self, key: str) -> str:
+        """The key's name at this KMS."""
+        scheme, _, name = KeyUri(key).partition(":")
+        if scheme != self._scheme:
+            from .exceptions import InvalidArgument
+
+            raise InvalidArgument("the key is of another KMS than the one that is asked")
+        return name
+
+    def _id(self, key: str) -> str:
+        """The key as management takes it, which is not by its alias."""
+        if KeyUri(key).is_alias:
+            return self.describe_key(key).key.name
+        return self._name(key)
+
+    def create_key(
+        self,
+        alias: str | None = None,
+        *,
+        spec: str = "SYMMETRIC_DEFAULT",
+        usage: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        policy: str | None = None,
+    ) -> KeyUri:
+        """Make a KMS key, and a name for it; answer its full name.
+
+        Args:
+            alias: ``alias/`` and letters, digits, ``/``, ``_``, ``-``.
+            spec: ``SYMMETRIC_DEFAULT``; ``RSA_2048`` to ``RSA_4096``, ``ECC_NIST_P256`` to
+                ``P521``, ``ECC_SECG_P256K1``, ``ECC_NIST_EDWARDS25519``.
+            usage: ``ENCRYPT_DECRYPT`` or ``SIGN_VERIFY``; needed for RSA only.
+            description: What people should know about it.
+            tags: Names and values.
+            policy: The key policy, in JSON.
+
+        Raises:
+            VersionConflict: The alias names another key already; no key is made.
+            InvalidArgument: A name, spec or usage of another form.
+        """
+        from .exceptions import InvalidArgument, KmsKeyUnavailable, VersionConflict
+
+        if alias is not None:
+            if not alias.startswith("alias/"):
+                raise InvalidArgument("an alias has the form alias/NAME")
+            # Before the key is made: one without the alias that was asked for helps nobody.
+            try:
+                self.describe_key(f"{self._scheme}:{alias}")
+            except KmsKeyUnavailable:
+                pass
+            else:
+                raise VersionConflict(f"{alias} names another key already")
+        if usage is None and spec.startswith("ECC_"):
+            usage = "SIGN_VERIFY"
+        made = self._perform(
+            "CreateKey",
+            KeySpec=spec,
+            KeyUsage=usage,
+            Description=description,
+            Tags=[{"TagKey": k, "TagValue": v} for k, v in (tags or {}).items()],
+            Policy=policy,
+        )["KeyMetadata"]
+        if alias is not None:
+            self._perform("CreateAlias", AliasName=alias, TargetKeyId=made["KeyId"])
+        return KeyInfo(self._scheme, made).key
+
+    def describe_key(self, key: str) -> KeyInfo:
+        """The properties of a key, by any of its names."""
+        answer = self._perform("DescribeKey", KeyId=self._name(key))
+        return KeyInfo(self._scheme, answer["KeyMetadata"])
+
+    def list_keys(self) -> list[KeyUri]:
+        """The full names of all keys."""
+        return [
+            KeyUri(f"{self._scheme}:{entry['KeyArn']}")
+            for page in self._pages("ListKeys", Limit=1000)
+            for entry in page["Keys"]
+        ]
+
+    def enable_key(self, key: str) -> None:
+        """Make a disabled key usable again."""
+        self._perform("EnableKey", KeyId=self._id(key))
+
+    def disable_key(self, key: str) -> None:
+        """Make a key unusable until it is enabled again."""
+        self._perform("DisableKey", KeyId=self._id(key))
+
+    def rotate_key(self, key: str) -> None:
+        """Give a symmetric key a new version; what older versions encrypted still opens."""
+        self._perform("RotateKeyOnDemand", KeyId=self._id(key))
+
+    def set_rotation(self, key: str, *, days: int | None) -> None:
+        """Have a symmetric key rotate by itself every 90 to 2560 days, or with None no more."""
+        if days is None:
+            self._perform("DisableKeyRotation", KeyId=self._id(key))
+        else:
+            self._perform("EnableKeyRotation", KeyId=self._id(key), RotationPeriodInDays=days)
+
+    def set_description(self, key: str, description: str) -> None:
+        """Replace what people should know about a key."""
+        self._perform("UpdateKeyDescription", KeyId=self._id(key), Description=description)
+
+    def schedule_key_deletion(self, key: str, *, days: int = 30) -> float:
+        """End a key after a waiting period of 7 to 30 days; answer when, in seconds since 1970.
+
+        When it is gone, everything encrypted under it is lost for good.
+        """
+        answer = self._perform(
+            "ScheduleKeyDeletion", KeyId=self._id(key), PendingWindowInDays=days
+        )
+        return float(answer["DeletionDate"])
+
+    def cancel_key_deletion(self, key: str) -> None:
+        """Keep a key whose deletion is scheduled; it is disabled afterwards."""
+        self._perform("CancelKeyDeletion", KeyId=self._id(key))
+
+    def create_alias(self, alias: str, key: str) -> None:
+        """Give a key another name, ``alias/NAME``."""
+        self._perform("CreateAlias", AliasName=alias, TargetKeyId=self._id(key))
+
+    def update_alias(self, alias: str, key: str) -> None:
+        """Move a name to another key of the same kind."""
+        self._perform("UpdateAlias", AliasName=alias, TargetKeyId=self._id(key))
+
+    def delete_alias(self, alias: str) -> None:
+        """Take a name away; its key stays."""
+        self._perform("DeleteAlias", AliasName=alias)
+
+    def list_aliases(self, key: str | None = None) -> dict[str, str]:
+        """The names of one key, or all of them, each with the id of its key."""
+        key_id = None if key is None else self._id(key)
+        return {
+            entry["AliasName"]: entry["TargetKeyId"]
+            for page in self._pages("ListAliases", KeyId=key_id, Limit=100)
+            for entry in page["Aliases"]
+            if entry.get("TargetKeyId")
+        }
+
+    def tag_key(self, key: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a key."""
+        pairs = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
+        self._perform("TagResource", KeyId=self._id(key), Tags=pairs)
+
+    def untag_key(self, key: str, names: list[str]) -> None:
+        """Remove tags of a key."""
+        self._perform("UntagResource", KeyId=self._id(key), TagKeys=names)
+
+    def list_tags(self, key: str) -> dict[str, str]:
+        """The tags of a key."""
+        return {
+            tag["TagKey"]: tag["TagValue"]
+            for page in self._pages("ListResourceTags", KeyId=self._id(key))
+            for tag in page["Tags"]
+        }
+
+    def get_key_policy(self, key: str) -> str:
+        """The policy of a key, in JSON."""
+        return str(self._perform("GetKeyPolicy", KeyId=self._id(key))["Policy"])
+
+    def put_key_policy(self, key: str, policy: str) -> None:
+        """Replace the policy of a key."""
+        self._perform("PutKeyPolicy", KeyId=self._id(key), Policy=policy)
+
+
+class EmbeddedKms(KeyAdmin, _keyfold.EmbeddedKms):
+    """A KMS in this process: no server, no account, no network.
+
+    It lives in a folder, with a database and the file of its root key, as the command ``keyfold``
+    makes them; both may use it at the same time, and so may several processes::
+
+        kms = keyfold.EmbeddedKms("keys", create=True)
+        docs = kms.create_key("alias/docs")
+
+    Args:
+        path: The folder; ``KEYFOLD_HOME`` or ``~/.keyfold`` where absent.
+        passphrase: What opens the root key: text, bytes, a :class:`~keyfold.Secret`, or a
+            function that gets one.
+        root_key: The file of the root key; ``KEYFOLD_ROOT_FILE`` or ``root.key`` in the folder
+            where absent. Keep a copy of it elsewhere: without it the database opens nothing.
+        create: Make the KMS where there is none.
+
+    Raises:
+        KmsUnavailable: There is no KMS in the folder.
+        KmsDenied: Nothing that was given opens the root key.
+
+    A process that was forked opens its database anew. It is pickled by its folder; one with a
+    passphrase only where that is a function.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        passphrase: _Text | Callable[[], _Text] | None = None,
+        root_key: str | os.PathLike[str] | None = None,
+        create: bool = False,
+    ) -> EmbeddedKms:
+        """Open a KMS, or make one."""
+        return super().__new__(cls, path, passphrase, root_key, create)
+
+    @classmethod
+    def in_memory(cls) -> EmbeddedKms:
+        """A KMS that ends with the process, for tests and trials. It does not cross a fork."""
+        return super().__new__(cls, None, None, None, False, True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        path, passphrase, root_key = self._config()
+        return (_embedded, (path, passphrase, root_key))
+
+
+def _embedded(
+    path: str, passphrase: Callable[[], _Text] | None, root_key: str
+) -> EmbeddedKms:
+    return EmbeddedKms(path, passphrase=passphrase, root_key=root_key)
+
+
+class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
+    """A KMS at the other end of a network: keyfold's own server, or AWS.
+
+    Args:
+        url: ``keyfold://HOST[:PORT]`` over TLS, ``keyfold+http://127.0.0.1:PORT`` on this machine
+            only, or ``aws://REGION``.
+        token: A bearer token, or a function that gets one for each request.
+        credentials: An :class:`~keyfold.AccessKey`, or a function that gets one. Without either:
+            ``KEYFOLD_TOKEN``, ``KEYFOLD_TOKEN_FILE``, ``KEYFOLD_ACCESS_KEY_ID``; for AWS whatever
+            the AWS tools find.
+        timeout: For one call with all its repetitions, in seconds.
+        retries: How often a call that failed for a while is repeated.
+        transport: A network of your own: see :mod:`keyfold.kms`.
+        region: The region that requests are signed for, where it is not that of the URL.
+        profile: The profile of the AWS tools whose credentials count.
+        ca: Certificate authorities in PEM that are trusted beside those of the platform.
+        client_certificate: A certificate with its private key in PEM.
+        proxy: ``http://HOST:PORT``; ``""`` for none; the environment decides where absent.
+
+    Nothing is sent until it is used. One thread of its own does the network, unless there is a
+    ``transport``. A process that was forked connects anew. It is pickled by these arguments,
+    unless they hold a secret themselves.
+    """
+
+    __slots__ = ("_scheme",)
+
+    _scheme: str
+
+    def __new__(
+        cls,
+        url: str,
+        *,
+        token: str
+        | _keyfold.Secret
+        | Callable[[], str | _keyfold.Secret | Awaitable[str | _keyfold.Secret]]
+        | None = None,
+        credentials: _keyfold.AccessKey
+        | Callable[[], _Credentials | Awaitable[_Credentials]]
+        | None = None,
+        timeout: float = 60.0,
+        retries: int = 3,
+        transport: kms.Transport | kms.AsyncTransport | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        ca: bytes | None = None,
+        client_certificate: _Text | None = None,
+        proxy: str | None = None,
+    ) -> RemoteKms:
+        """Make ready to reach a KMS."""
+        self = super().__new__(
+            cls,
+            url,
+            token=token,
+            credentials=credentials,
+            timeout=timeout,
+            retries=retries,
+            transport=transport,
+            region=region,
+            profile=profile,
+            ca=ca,
+            client_certificate=client_certificate,
+            proxy=proxy,
+        )
+        self._scheme = "aws" if url.startswith("aws:") else "keyfold"
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_remote, (self._config(),))
+
+
+def _remote(arguments: dict[str, Any]) -> RemoteKms:
+    return RemoteKms(**arguments)

@@ -1,0 +1,172 @@
+//! Who can open an envelope, changed without touching its body; and what is public in it.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use keyfold::stream::io::read_header;
+use keyfold::{Error, Header, KeyUri, Keyring, Result};
+use keyfold_files::{PartFile, follow};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use super::{Client, Core};
+use crate::buffer::Input;
+use crate::drive::{apart, compute};
+use crate::errors::{OrRaise, at};
+use crate::info::EnvelopeInfo;
+use crate::keys::{KeyArg, KeysArg};
+
+/// The argument `envelope`: its bytes, or the path of its file.
+pub(crate) enum EnvelopeArg {
+    Bytes(Input),
+    Path(PathBuf),
+}
+
+impl<'py> FromPyObject<'_, 'py> for EnvelopeArg {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyString>() || object.hasattr("__fspath__")? {
+            return object.extract().map(EnvelopeArg::Path);
+        }
+        object.extract().map(EnvelopeArg::Bytes)
+    }
+}
+
+/// What becomes of a recipient list.
+enum Change {
+    Rewrap { from: Arc<Keyring>, to: Arc<Keyring> },
+    Add { from: Arc<Keyring>, new: Arc<Keyring> },
+    Remove(Vec<KeyUri>),
+}
+
+impl Change {
+    async fn of(&self, core: &Core, header: &Header) -> Result<Header> {
+        match self {
+            Change::Rewrap { from, to } => core.rewrap(header, from, to).await,
+            Change::Add { from, new } => core.add_recipients(header, from, new).await,
+            Change::Remove(keys) => core.remove_recipients(header, keys).await,
+        }
+    }
+}
+
+impl Client {
+    fn rewrite(
+        &self,
+        py: Python<'_>,
+        envelope: EnvelopeArg,
+        change: Change,
+    ) -> PyResult<Py<PyAny>> {
+        let core = self.core(py)?;
+        match envelope {
+            EnvelopeArg::Bytes(envelope) => self.run(py, envelope.bytes().len(), async move {
+                let (header, header_len) = Header::parse(envelope.bytes())?;
+                let header = change.of(&core, &header).await?.to_bytes()?;
+                Ok(move |py: Python<'_>| {
+                    let body = &envelope.bytes()[header_len..];
+                    let len = header.len() + body.len();
+                    let bytes = PyBytes::new_with(py, len, |out| {
+                        compute(py, len, || {
+                            out[..header.len()].copy_from_slice(&header);
+                            out[header.len()..].copy_from_slice(body);
+                        });
+                        Ok(())
+                    })?;
+                    Ok(bytes.into_any().unbind())
+                })
+            }),
+            // The body may be of any length: it is copied on a thread.
+            EnvelopeArg::Path(path) => self.run(py, usize::MAX, async move {
+                apart().await;
+                let mut file = File::open(&path).map_err(|error| at("read", &path, error))?;
+                let (header, _) = read_header(&mut file)?;
+                let body_start = header.to_bytes()?.len() as u64;
+                let header = change.of(&core, &header).await?.to_bytes()?;
+                Ok(move |py: Python<'_>| {
+                    py.detach(|| replace_header(&path, &mut file, body_start, &header))
+                        .or_raise(py)?;
+                    Ok(py.None())
+                })
+            }),
+        }
+    }
+}
+
+/// Replaces a file by one with another header, at once and whole.
+fn replace_header(path: &Path, file: &mut File, body_start: u64, header: &[u8]) -> Result<()> {
+    let wrong = |error: io::Error| at("write", path, error);
+    let about = file.metadata().map_err(wrong)?;
+    let target = follow(path).map_err(wrong)?;
+    let mut part = PartFile::replacing(target, &about).map_err(wrong)?;
+    part.write_all(header).map_err(wrong)?;
+    file.seek(SeekFrom::Start(body_start)).map_err(wrong)?;
+    // In the kernel where it can do that, sharing the blocks where the file system can.
+    io::copy(file, part.file_mut()).map_err(wrong)?;
+    part.commit().map_err(wrong)
+}
+
+#[pymethods]
+impl Client {
+    #[pyo3(signature = (envelope, *, to_keys, from_keys=None))]
+    fn rewrap(
+        &self,
+        py: Python<'_>,
+        envelope: EnvelopeArg,
+        to_keys: KeysArg,
+        from_keys: Option<KeysArg>,
+    ) -> PyResult<Py<PyAny>> {
+        let from = self.ring(py, from_keys)?;
+        self.rewrite(py, envelope, Change::Rewrap { from, to: to_keys.0 })
+    }
+
+    #[pyo3(signature = (envelope, *, keys, from_keys=None))]
+    fn add_recipients(
+        &self,
+        py: Python<'_>,
+        envelope: EnvelopeArg,
+        keys: KeysArg,
+        from_keys: Option<KeysArg>,
+    ) -> PyResult<Py<PyAny>> {
+        let from = self.ring(py, from_keys)?;
+        self.rewrite(py, envelope, Change::Add { from, new: keys.0 })
+    }
+
+    #[pyo3(signature = (envelope, *, keys))]
+    fn remove_recipients(
+        &self,
+        py: Python<'_>,
+        envelope: EnvelopeArg,
+        keys: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<PyAny>> {
+        let keys = if keys.is_instance_of::<PyString>() {
+            vec![keys.extract::<KeyArg>()?.0]
+        } else {
+            keys.extract::<Vec<KeyArg>>()?.into_iter().map(|key| key.0).collect()
+        };
+        self.rewrite(py, envelope, Change::Remove(keys))
+    }
+}
+
+/// What is public in an envelope; nothing of it is proven.
+#[pyfunction]
+pub(crate) fn inspect(py: Python<'_>, envelope: EnvelopeArg) -> PyResult<EnvelopeInfo> {
+    let (header, header_len, len) = match envelope {
+        EnvelopeArg::Bytes(envelope) => {
+            let (header, header_len) = Header::parse(envelope.bytes()).or_raise(py)?;
+            (header, header_len as u64, envelope.bytes().len() as u64)
+        }
+        EnvelopeArg::Path(path) => {
+            let read = || -> Result<(Header, u64, u64)> {
+                let wrong = |error| at("read", &path, error);
+                let mut file = File::open(&path).map_err(wrong)?;
+                let (header, _) = read_header(&mut file).map_err(|error: Error| error)?;
+                let header_len = header.to_bytes()?.len() as u64;
+                Ok((header, header_len, file.metadata().map_err(wrong)?.len()))
+            };
+            py.detach(read).or_raise(py)?
+        }
+    };
+    EnvelopeInfo::of(&header, header_len, len.saturating_sub(header_len)).or_raise(py)
+}

@@ -1,0 +1,221 @@
+//! Whole values: encrypted, decrypted, to bytes or into the caller's buffer.
+
+use keyfold::{Demands, Header, Layout, SealOptions};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::Client;
+use crate::buffer::{Input, Output};
+use crate::drive::{apart, compute};
+use crate::errors::{OrRaise, invalid};
+use crate::keys::{CheckArg, ContextArg, KeysArg};
+use crate::sign::{SignerArg, SignersArg};
+use crate::suite::SuiteArg;
+
+/// From this length on a signed message is sealed on a thread of its own where asyncio runs.
+const WORTH_THREAD: usize = 256 * 1024;
+
+#[pymethods]
+impl Client {
+    #[pyo3(signature = (data, *, keys=None, context=None, suite=None, signer=None))]
+    fn encrypt(
+        &self,
+        py: Python<'_>,
+        data: Input,
+        keys: Option<KeysArg>,
+        context: Option<ContextArg>,
+        suite: Option<SuiteArg>,
+        signer: Option<SignerArg>,
+    ) -> PyResult<Py<PyAny>> {
+        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
+        let context = self.context(context);
+        let suite = suite.map(|suite| suite.0);
+        let bytes = data.bytes().len();
+        let plaintext_len = Some(bytes as u64);
+        if let Some(signer) = signer {
+            return self.run(py, bytes, async move {
+                if bytes >= WORTH_THREAD {
+                    apart().await;
+                }
+                let options =
+                    SealOptions { suite, signer: Some(signer.as_signer()), plaintext_len };
+                let sealed = core.encrypt_with(data.bytes(), &ring, &context, &options).await?;
+                Ok(move |py: Python<'_>| {
+                    let (header, body) = (&sealed.header, &sealed.body);
+                    let envelope = PyBytes::new_with(py, header.len() + body.len(), |out| {
+                        out[..header.len()].copy_from_slice(header);
+                        out[header.len()..].copy_from_slice(body);
+                        Ok(())
+                    })?;
+                    Ok(envelope.into_any().unbind())
+                })
+            });
+        }
+        self.run(py, bytes, async move {
+            let options = SealOptions { suite, signer: None, plaintext_len };
+            let sealer = core.sealer(&ring, &context, &options).await?;
+            Ok(move |py: Python<'_>| {
+                let plaintext = data.bytes();
+                let len = sealer.envelope_len(plaintext.len()).or_raise(py)?;
+                let envelope = PyBytes::new_with(py, len, |out| {
+                    compute(py, len, || sealer.seal_envelope_into(plaintext, out)).or_raise(py)?;
+                    Ok(())
+                })?;
+                Ok(envelope.into_any().unbind())
+            })
+        })
+    }
+
+    #[pyo3(signature = (data, out, *, keys=None, context=None, suite=None))]
+    fn encrypt_into(
+        &self,
+        py: Python<'_>,
+        data: Input,
+        mut out: Output,
+        keys: Option<KeysArg>,
+        context: Option<ContextArg>,
+        suite: Option<SuiteArg>,
+    ) -> PyResult<Py<PyAny>> {
+        apart_from(py, &data, &out)?;
+        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
+        let context = self.context(context);
+        let suite = suite.map(|suite| suite.0);
+        let bytes = data.bytes().len();
+        self.run(py, bytes, async move {
+            let options = SealOptions { suite, signer: None, plaintext_len: Some(bytes as u64) };
+            let sealer = core.sealer(&ring, &context, &options).await?;
+            Ok(move |py: Python<'_>| {
+                let work = || sealer.seal_envelope_into(data.bytes(), out.bytes());
+                let (len, _) = compute(py, bytes, work).or_raise(py)?;
+                Ok(len.into_pyobject(py)?.into_any().unbind())
+            })
+        })
+    }
+
+    /// Header and body apart.
+    #[pyo3(signature = (data, *, keys=None, context=None, suite=None, signer=None))]
+    fn encrypt_detached(
+        &self,
+        py: Python<'_>,
+        data: Input,
+        keys: Option<KeysArg>,
+        context: Option<ContextArg>,
+        suite: Option<SuiteArg>,
+        signer: Option<SignerArg>,
+    ) -> PyResult<Py<PyAny>> {
+        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
+        let context = self.context(context);
+        let suite = suite.map(|suite| suite.0);
+        let bytes = data.bytes().len();
+        self.run(py, bytes, async move {
+            if bytes >= WORTH_THREAD {
+                apart().await;
+            }
+            let signer = signer.as_ref().map(SignerArg::as_signer);
+            let options = SealOptions { suite, signer, plaintext_len: Some(bytes as u64) };
+            let sealed = core.encrypt_with(data.bytes(), &ring, &context, &options).await?;
+            Ok(move |py: Python<'_>| {
+                let parts = (PyBytes::new(py, &sealed.header), PyBytes::new(py, &sealed.body));
+                Ok(parts.into_pyobject(py)?.into_any().unbind())
+            })
+        })
+    }
+
+    #[pyo3(signature = (data, *, keys=None, context=None, signers=None, header=None))]
+    fn decrypt(
+        &self,
+        py: Python<'_>,
+        data: Input,
+        keys: Option<KeysArg>,
+        context: Option<CheckArg>,
+        signers: Option<SignersArg>,
+        header: Option<Input>,
+    ) -> PyResult<Py<PyAny>> {
+        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
+        let demands = self.demands(context, signers);
+        let bytes = data.bytes().len();
+        self.run(py, bytes, async move {
+            let (header, header_len) = header_of(&data, header.as_ref())?;
+            let body_len = (bytes - header_len) as u64;
+            let layout = Layout::new(body_len, header.trailer_len())?;
+            let len = usize::try_from(layout.plaintext_len()).unwrap_or(usize::MAX);
+            let opener = core.opener(&header, body_len, &ring, demands).await?;
+            Ok(move |py: Python<'_>| {
+                let body = &data.bytes()[header_len..];
+                let plaintext = PyBytes::new_with(py, len, |out| {
+                    compute(py, len, || opener.open_whole_into(body, out)).or_raise(py)?;
+                    Ok(())
+                })?;
+                Ok(plaintext.into_any().unbind())
+            })
+        })
+    }
+
+    #[pyo3(signature = (data, out, *, keys=None, context=None, signers=None, header=None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's own keyword arguments")]
+    fn decrypt_into(
+        &self,
+        py: Python<'_>,
+        data: Input,
+        mut out: Output,
+        keys: Option<KeysArg>,
+        context: Option<CheckArg>,
+        signers: Option<SignersArg>,
+        header: Option<Input>,
+    ) -> PyResult<Py<PyAny>> {
+        apart_from(py, &data, &out)?;
+        let (core, ring) = (self.core(py)?, self.ring(py, keys)?);
+        let demands = self.demands(context, signers);
+        let bytes = data.bytes().len();
+        self.run(py, bytes, async move {
+            let (header, header_len) = header_of(&data, header.as_ref())?;
+            let body_len = (bytes - header_len) as u64;
+            let layout = Layout::new(body_len, header.trailer_len())?;
+            if layout.plaintext_len() > out.len() as u64 {
+                return Err(invalid("the output buffer is too short"));
+            }
+            let opener = core.opener(&header, body_len, &ring, demands).await?;
+            Ok(move |py: Python<'_>| {
+                let work = || opener.open_whole_into(&data.bytes()[header_len..], out.bytes());
+                let len = compute(py, bytes, work).or_raise(py)?;
+                Ok(len.into_pyobject(py)?.into_any().unbind())
+            })
+        })
+    }
+}
+
+impl Client {
+    pub(super) fn demands(
+        &self,
+        context: Option<CheckArg>,
+        signers: Option<SignersArg>,
+    ) -> Demands {
+        let demands = Demands::new(self.check(context));
+        match signers {
+            Some(signers) => demands.signed_by(signers.0),
+            None => demands,
+        }
+    }
+}
+
+/// The header before a body, or the one that is kept apart; answers how many bytes of `data` it
+/// has.
+fn header_of(data: &Input, detached: Option<&Input>) -> keyfold::Result<(Header, usize)> {
+    match detached {
+        Some(header) => Ok((Header::parse_detached(header.bytes())?, 0)),
+        None => Header::parse(data.bytes()),
+    }
+}
+
+fn apart_from(py: Python<'_>, data: &Input, out: &Output) -> PyResult<()> {
+    if out.overlaps(data) {
+        return Err(invalid("input and output share memory")).or_raise(py);
+    }
+    Ok(())
+}
+
+/// At most how long the envelope of so many bytes is.
+#[pyfunction]
+pub(crate) fn max_encrypted_len(py: Python<'_>, plaintext_len: u64) -> PyResult<u64> {
+    super::Core::max_encrypted_len(plaintext_len).or_raise(py)
+}
