@@ -6,14 +6,16 @@ use keyfold::{Error, ErrorCode, Result};
 use keyfold_kms::EmbeddedKms;
 use keyfold_kms::engine::Operation;
 use keyfold_kms::types::{
-    CancelKeyDeletionRequest, CreateAliasRequest, CreateKeyRequest, DeleteAliasRequest,
-    DeleteSecretRequest, DescribeKeyRequest, DescribeSecretRequest, DisableKeyRequest,
-    DisableKeyRotationRequest, EnableKeyRequest, EnableKeyRotationRequest, GetKeyPolicyRequest,
-    GetKeyRotationStatusRequest, GetRandomPasswordRequest, ListAliasesRequest, ListKeysRequest,
-    ListResourceTagsRequest, ListSecretVersionIdsRequest, ListSecretsRequest, PutKeyPolicyRequest,
-    PutSecretValueRequest, RestoreSecretRequest, RotateKeyOnDemandRequest,
-    ScheduleKeyDeletionRequest, TagResourceRequest, UntagResourceRequest, UpdateAliasRequest,
-    UpdateKeyDescriptionRequest,
+    CancelKeyDeletionRequest, CreateAliasRequest, CreateKeyRequest, CreateSecretRequest,
+    DecryptRequest, DeleteAliasRequest, DeleteSecretRequest, DescribeKeyRequest,
+    DescribeSecretRequest, DisableKeyRequest, DisableKeyRotationRequest, EnableKeyRequest,
+    EnableKeyRotationRequest, EncryptRequest, GenerateDataKeyRequest, GetKeyPolicyRequest,
+    GetKeyRotationStatusRequest, GetPublicKeyRequest, GetRandomPasswordRequest,
+    GetSecretValueRequest, ListAliasesRequest, ListKeysRequest, ListResourceTagsRequest,
+    ListSecretVersionIdsRequest, ListSecretsRequest, PutKeyPolicyRequest, PutSecretValueRequest,
+    ReEncryptRequest, RestoreSecretRequest, RotateKeyOnDemandRequest, ScheduleKeyDeletionRequest,
+    SignRequest, TagResourceRequest, UntagResourceRequest, UpdateAliasRequest,
+    UpdateKeyDescriptionRequest, VerifyRequest,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +47,8 @@ pub(crate) fn perform(
         CancelKeyDeletionRequest,
         CreateAliasRequest,
         CreateKeyRequest,
+        CreateSecretRequest,
+        DecryptRequest,
         DeleteAliasRequest,
         DeleteSecretRequest,
         DescribeKeyRequest,
@@ -53,9 +57,13 @@ pub(crate) fn perform(
         DisableKeyRotationRequest,
         EnableKeyRequest,
         EnableKeyRotationRequest,
+        EncryptRequest,
+        GenerateDataKeyRequest,
         GetKeyPolicyRequest,
         GetKeyRotationStatusRequest,
+        GetPublicKeyRequest,
         GetRandomPasswordRequest,
+        GetSecretValueRequest,
         ListAliasesRequest,
         ListKeysRequest,
         ListResourceTagsRequest,
@@ -63,13 +71,16 @@ pub(crate) fn perform(
         ListSecretsRequest,
         PutKeyPolicyRequest,
         PutSecretValueRequest,
+        ReEncryptRequest,
         RestoreSecretRequest,
         RotateKeyOnDemandRequest,
         ScheduleKeyDeletionRequest,
+        SignRequest,
         TagResourceRequest,
         UntagResourceRequest,
         UpdateAliasRequest,
         UpdateKeyDescriptionRequest,
+        VerifyRequest,
     );
     let detail = "the embedded KMS does not offer this operation";
     Err(Error::new(ErrorCode::InvalidArgument, detail))

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+/// The limits as they are pickled.
+type Parts = (f64, u64, u64, usize);
+
 /// When a cached data key ends: at the first of these.
+#[expect(clippy::struct_field_names, reason = "the names that the core gives them")]
 #[pyclass(frozen, eq, hash, get_all, module = "keyfold", name = "CacheLimits")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CacheLimits {
@@ -64,9 +68,7 @@ impl CacheLimits {
         })
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (f64, u64, u64, usize))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Parts)> {
         let limits = slf.get();
         let parts = (limits.max_age, limits.max_messages, limits.max_bytes, limits.max_entries);
         Ok((slf.get_type().getattr("_restore")?, parts))

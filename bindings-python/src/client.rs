@@ -10,7 +10,7 @@ pub(crate) mod values;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyfold::kms::Kms;
-use keyfold::{ContextCheck, DataKeyCache, EncryptionContext, KeyUri, Keyring, Threads};
+use keyfold::{ContextCheck, DataKeyCache, EncryptionContext, KeyUri, Keyring, Suite, Threads};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -21,6 +21,7 @@ use crate::drive::{DriverClock, wait};
 use crate::errors::{OrRaise, invalid};
 use crate::fork;
 use crate::keys::{CheckArg, ContextArg, KeysArg};
+use crate::suite::SuiteArg;
 
 /// The core's client, over whatever KMS there is.
 pub(crate) type Core = keyfold::Client<Arc<dyn Kms>>;
@@ -46,6 +47,8 @@ pub(crate) struct Client {
     context: Arc<EncryptionContext>,
     cache: CacheArg,
     threads: ThreadsArg,
+    /// Those that are accepted, where not all are.
+    suites: Option<Vec<Suite>>,
     asynchronous: bool,
     live: Mutex<(u64, Arc<Core>)>,
 }
@@ -142,9 +145,10 @@ fn make(
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (kms, *, keys=None, context=None, cache=CacheArg::default(), threads=ThreadsArg(1), asynchronous=false))]
+    #[expect(clippy::too_many_arguments, reason = "Python's own keyword arguments")]
+    #[pyo3(signature = (kms, *, keys=None, context=None, cache=CacheArg::default(), threads=ThreadsArg(1), suites=None, asynchronous=false))]
     #[pyo3(
-        text_signature = "(kms, *, keys=None, context=None, cache=..., threads=1, asynchronous=False)"
+        text_signature = "(kms, *, keys=None, context=None, cache=..., threads=1, suites=None, asynchronous=False)"
     )]
     fn new(
         py: Python<'_>,
@@ -153,8 +157,10 @@ impl Client {
         context: Option<Bound<'_, PyAny>>,
         cache: CacheArg,
         threads: ThreadsArg,
+        suites: Option<Vec<SuiteArg>>,
         asynchronous: bool,
     ) -> PyResult<Self> {
+        let suites = suites.map(|suites| suites.into_iter().map(|suite| suite.0).collect());
         let generation = fork::generation();
         let core = make(py, &kms, cache, threads, asynchronous)?;
         let given = (&keys, &context).into_pyobject(py)?.unbind();
@@ -171,6 +177,7 @@ impl Client {
             context,
             cache,
             threads,
+            suites,
             asynchronous,
             live,
         })
@@ -185,6 +192,9 @@ impl Client {
         arguments.set_item("context", given.get_item(1)?)?;
         arguments.set_item("cache", self.cache.object(py)?)?;
         arguments.set_item("threads", self.threads.0)?;
+        let suites = self.suites.as_ref();
+        let suites = suites.map(|suites| suites.iter().map(|suite| suite.id()).collect::<Vec<_>>());
+        arguments.set_item("suites", suites)?;
         Ok(arguments)
     }
 

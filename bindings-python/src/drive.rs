@@ -152,6 +152,14 @@ pub(crate) fn wait<T: Send>(
     py.detach(|| park_on(future))?.or_raise(py)
 }
 
+/// Raises what a signal that came meanwhile raises: `KeyboardInterrupt`, for Ctrl-C.
+pub(crate) fn signals() -> PyResult<()> {
+    Python::attach(|py| {
+        py.check_signals()?;
+        Ok(())
+    })
+}
+
 /// Waits for a future on a thread that has released the interpreter.
 fn park_on<F: Future>(mut future: Pin<&mut F>) -> PyResult<F::Output> {
     struct Unpark(Thread);
@@ -170,7 +178,7 @@ fn park_on<F: Future>(mut future: Pin<&mut F>) -> PyResult<F::Output> {
         let pause = wish.at.map_or(SIGNALS, |at| at.saturating_duration_since(Instant::now()));
         std::thread::park_timeout(pause.min(SIGNALS));
         if looked.elapsed() >= SIGNALS {
-            Python::attach(|py| py.check_signals())?;
+            signals()?;
             looked = Instant::now();
         }
     }

@@ -76,17 +76,16 @@ impl Place {
         let made = py.detach(|| {
             private_folder(&self.folder)?;
             let file;
-            let slot: (&str, &dyn RootSealer) = match &passphrase {
-                Some(passphrase) => ("passphrase", passphrase),
-                None => {
-                    file = match self.root_key.try_exists() {
-                        Ok(true) => FileSealer::new(&self.root_key),
-                        _ => FileSealer::create(&self.root_key, &SystemRng).map_err(|error| {
-                            Error::new(ErrorCode::Io, error.to_string()).with_source(error)
-                        })?,
-                    };
-                    ("file", &file)
-                }
+            let slot: (&str, &dyn RootSealer) = if let Some(passphrase) = &passphrase {
+                ("passphrase", passphrase)
+            } else {
+                file = match self.root_key.try_exists() {
+                    Ok(true) => FileSealer::new(&self.root_key),
+                    _ => FileSealer::create(&self.root_key, &SystemRng).map_err(|error| {
+                        Error::new(ErrorCode::Io, error.to_string()).with_source(error)
+                    })?,
+                };
+                ("file", &file)
             };
             let options = EngineOptions::default();
             match keyfold_kms::EmbeddedKms::create(&self.database(), &[slot], options) {
@@ -244,7 +243,7 @@ impl EmbeddedKms {
 
     fn __repr__(&self) -> String {
         match &self.place {
-            Some(place) => format!("EmbeddedKms({:?})", place.folder),
+            Some(place) => format!("EmbeddedKms('{}')", place.folder.display()),
             None => "EmbeddedKms.in_memory()".to_owned(),
         }
     }

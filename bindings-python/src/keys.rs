@@ -114,13 +114,18 @@ impl Keyring {
         };
         let mut text = format!("Keyring('{generate}'");
         if !parts.also_wrap.is_empty() {
-            text += &format!(", {}", list(&parts.also_wrap));
+            text += ", ";
+            text += &list(&parts.also_wrap);
         }
         if !parts.also_unwrap.is_empty() {
-            text += &format!(", also_unwrap={}", list(&parts.also_unwrap));
+            text += ", also_unwrap=";
+            text += &list(&parts.also_unwrap);
         }
         if let Some(names) = &parts.bind_only {
-            text += &format!(", bind_only={names:?}");
+            let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+            text += ", bind_only=[";
+            text += &names.join(", ");
+            text.push(']');
         }
         text + ")"
     }

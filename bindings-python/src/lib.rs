@@ -1,6 +1,11 @@
 //! The native part of the Python package `keyfold`: it converts, calls the core, and converts
 //! back. The package itself, with its documentation and types, is in `python/keyfold`.
 #![deny(unsafe_code)]
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    reason = "what Python calls has the arguments that Python gives"
+)]
 
 mod admin;
 mod aio;
@@ -24,7 +29,9 @@ mod wire;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// Every class is frozen, its state behind locks that are never held while Python code runs; the
+// one that is not is guarded by pyo3's own borrow checks. So it may run without the global lock.
+#[pymodule(gil_used = false)]
 #[pyo3(name = "_keyfold")]
 fn keyfold_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use keyfold::SecretBytes;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
 use crate::errors::{OrRaise, invalid};
@@ -27,7 +28,8 @@ impl Secret {
     }
 
     fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        // Python may stop the world while `read` makes objects.
+        let value = self.value.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let value = value.as_ref().ok_or_else(|| invalid("the secret is wiped already"));
         value.map(|value| read(value.expose())).or_raise(py)
     }

@@ -261,7 +261,7 @@ impl<S: Read + Seek + Send> ReadSeek for S {}
 /// How an envelope is read.
 pub(crate) enum Source {
     /// From the start to the end.
-    Stream(OpenReader<Box<dyn Read + Send>>),
+    Stream(Box<OpenReader<Box<dyn Read + Send>>>),
     /// At any place.
     Ranges(RangeReader<Box<dyn ReadSeek>>),
 }

@@ -273,7 +273,7 @@ impl Members<'_, '_> {
     fn class(&self) -> PyResult<String> {
         let class = self.0.get_type();
         // Only the classes of the module count: others may have the same name.
-        if class.module()?.to_string() != "keyfold.kms" {
+        if class.module()? != "keyfold.kms" {
             return Ok(String::new());
         }
         Ok(class.name()?.to_string())

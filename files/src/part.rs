@@ -54,7 +54,7 @@ impl PartFile {
         #[cfg(unix)]
         builder.permissions(permissions(options));
         // Without the name that was tried, which says nothing.
-        let part = builder.tempfile_in(folder(&path)).map_err(plain)?;
+        let part = builder.tempfile_in(folder(&path)).map_err(|error| plain(&error))?;
         Ok(PartFile { path, part, replace: options.replace })
     }
 
@@ -136,7 +136,7 @@ impl Write for PartFile {
 }
 
 /// The error of the system without the name that a library has added.
-fn plain(error: io::Error) -> io::Error {
+fn plain(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
         None => error.kind().into(),

@@ -6,16 +6,13 @@ from . import _keyfold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
     from types import TracebackType
-    from typing import Any, BinaryIO, Literal, TypeVar, Union
+    from typing import Any, TypeVar
 
-    from ._keyfold import ContextContains, Keyring, PublicKey, SigningKey
     from ._safe import Secrets
-    from ._streams import DecryptingReader, EncryptingWriter, RangedSource
+    from ._streams import DecryptingReader, EncryptingWriter
+    from ._types import Context, ContextDemand, Keys, Signer, Signers, Source, Suite, Target
 
-    Keys = Union[str, Sequence[str], Keyring]
     _Self = TypeVar("_Self", bound="Client")
 
 
@@ -31,19 +28,21 @@ class Client(_keyfold.Client):
             what is encrypted, and needed again to decrypt it. At most 8192 bytes in all.
         cache: How long data keys are kept; ``None`` asks the KMS for every message.
         threads: On how many threads large values and files are worked on, 1 to 3, or ``"auto"``.
+        suites: The suites that are accepted when something is opened; all of them where absent.
 
     A client may be shared between threads. It is pickled by its configuration; its cache stays
     behind, in a process that was forked too.
+
     """
 
     def open_writer(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
-        suite: str | int | None = None,
-        signer: SigningKey | str | None = None,
+        context: Context | None = None,
+        suite: Suite | None = None,
+        signer: Signer | None = None,
         overwrite: bool = True,
         length: int | None = None,
     ) -> EncryptingWriter:
@@ -62,6 +61,7 @@ class Client(_keyfold.Client):
 
         Raises:
             IoError: The file cannot be made, or is there and shall not be replaced.
+
         """
         from ._streams import EncryptingWriter
 
@@ -71,11 +71,11 @@ class Client(_keyfold.Client):
 
     def open_reader(
         self,
-        source: str | os.PathLike[str] | BinaryIO | RangedSource,
+        source: Source,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | ContextContains | None = None,
-        signers: PublicKey | Sequence[PublicKey] | Literal["any"] | None = None,
+        context: ContextDemand | None = None,
+        signers: Signers | None = None,
         unproven_signature: bool = False,
     ) -> DecryptingReader:
         """Open an encrypted file for reading, at any place where the source allows that.
@@ -95,6 +95,7 @@ class Client(_keyfold.Client):
             ContextMismatch: It was made under another context.
             NoUsableKey: None of the keys opens it.
             AuthenticationFailed: It was altered; what was read before is authentic all the same.
+
         """
         from ._streams import DecryptingReader
 

@@ -7,13 +7,15 @@ from ._uri import KeyUri
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Awaitable, Iterator, Mapping
     from typing import Any, Callable, Union
 
-    from . import kms
+    from typing_extensions import Buffer
 
-    _Text = Union[str, bytes, _keyfold.Secret]
+    from . import kms
+    from ._types import Path, Text
+
+    _Token = Union[str, _keyfold.Secret]
     _Credentials = Union[_keyfold.AccessKey, str, _keyfold.Secret, None]
 
 
@@ -30,6 +32,7 @@ class KeyInfo:
         created: When it was made, in seconds since 1970 UTC.
         deletion: When it will end, likewise, where that is scheduled.
         signing_algorithms: What it signs with; empty for a key that encrypts.
+
     """
 
     __slots__ = (
@@ -87,7 +90,7 @@ class KeyAdmin:
 
     if TYPE_CHECKING:
 
-        def _ask(self, operation: str, body: bytes) -> bytes: ...
+        def _ask(self, operation: str, body: Buffer) -> bytes: ...
 
     def _perform(self, operation: str, /, **members: object) -> Any:
         import json
@@ -147,6 +150,7 @@ class KeyAdmin:
         Raises:
             VersionConflict: The alias names another key already; no key is made.
             InvalidArgument: A name, spec or usage of another form.
+
         """
         from .exceptions import InvalidArgument, KmsKeyUnavailable, VersionConflict
 
@@ -215,9 +219,7 @@ class KeyAdmin:
 
         When it is gone, everything encrypted under it is lost for good.
         """
-        answer = self._perform(
-            "ScheduleKeyDeletion", KeyId=self._id(key), PendingWindowInDays=days
-        )
+        answer = self._perform("ScheduleKeyDeletion", KeyId=self._id(key), PendingWindowInDays=days)
         return float(answer["DeletionDate"])
 
     def cancel_key_deletion(self, key: str) -> None:
@@ -295,16 +297,17 @@ class EmbeddedKms(KeyAdmin, _keyfold.EmbeddedKms):
 
     A process that was forked opens its database anew. It is pickled by its folder; one with a
     passphrase only where that is a function.
+
     """
 
     __slots__ = ()
 
     def __new__(
         cls,
-        path: str | os.PathLike[str] | None = None,
+        path: Path | None = None,
         *,
-        passphrase: _Text | Callable[[], _Text] | None = None,
-        root_key: str | os.PathLike[str] | None = None,
+        passphrase: Text | Callable[[], Text] | None = None,
+        root_key: Path | None = None,
         create: bool = False,
     ) -> EmbeddedKms:
         """Open a KMS, or make one."""
@@ -320,9 +323,7 @@ class EmbeddedKms(KeyAdmin, _keyfold.EmbeddedKms):
         return (_embedded, (path, passphrase, root_key))
 
 
-def _embedded(
-    path: str, passphrase: Callable[[], _Text] | None, root_key: str
-) -> EmbeddedKms:
+def _embedded(path: Path, passphrase: Callable[[], Text] | None, root_key: Path) -> EmbeddedKms:
     return EmbeddedKms(path, passphrase=passphrase, root_key=root_key)
 
 
@@ -348,6 +349,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
     Nothing is sent until it is used. One thread of its own does the network, unless there is a
     ``transport``. A process that was forked connects anew. It is pickled by these arguments,
     unless they hold a secret themselves.
+
     """
 
     __slots__ = ("_scheme",)
@@ -358,10 +360,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         cls,
         url: str,
         *,
-        token: str
-        | _keyfold.Secret
-        | Callable[[], str | _keyfold.Secret | Awaitable[str | _keyfold.Secret]]
-        | None = None,
+        token: _Token | Callable[[], _Token | Awaitable[_Token]] | None = None,
         credentials: _keyfold.AccessKey
         | Callable[[], _Credentials | Awaitable[_Credentials]]
         | None = None,
@@ -371,7 +370,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         region: str | None = None,
         profile: str | None = None,
         ca: bytes | None = None,
-        client_certificate: _Text | None = None,
+        client_certificate: Text | None = None,
         proxy: str | None = None,
     ) -> RemoteKms:
         """Make ready to reach a KMS."""

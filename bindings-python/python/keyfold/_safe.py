@@ -4,11 +4,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from builtins import list as _List
     from collections.abc import Iterator
     from typing import Any, Protocol
 
     from . import _client
     from ._keyfold import Secret
+    from ._types import Text
 
     class _Asks(Protocol):
         def _pages(self, operation: str, /, **members: object) -> Iterator[Any]: ...
@@ -23,6 +25,7 @@ class SecretInfo:
         name: Its name.
         description: What people should know about it.
         deletion: When it will end, in seconds since 1970 UTC, where that is scheduled.
+
     """
 
     __slots__ = ("deletion", "description", "name")
@@ -47,6 +50,7 @@ class SecretVersion:
         id: Its id.
         stages: Its stages, such as ``"AWSCURRENT"``.
         created: When it was stored, in seconds since 1970 UTC.
+
     """
 
     __slots__ = ("created", "id", "stages")
@@ -79,7 +83,7 @@ class Secrets:
     def __init__(self, client: _client.Client) -> None:
         self._client = client
 
-    def put(self, name: str, value: str | bytes | Secret, *, key: str | None = None) -> str:
+    def put(self, name: str, value: Text, *, key: str | None = None) -> str:
         """Store a value of 1 to 65536 bytes, as a new version where the secret exists.
 
         Args:
@@ -89,6 +93,7 @@ class Secrets:
 
         Returns:
             The version's id.
+
         """
         return self._client._put_secret(name, value, key)
 
@@ -97,6 +102,7 @@ class Secrets:
 
         Raises:
             SecretNotFound: There is no such secret, or it waits for its deletion.
+
         """
         return self._client._get_secret(name, None, None)
 
@@ -107,20 +113,19 @@ class Secrets:
 
         Raises:
             SecretNotFound: There is no such secret, version or stage.
+
         """
         return self._client._get_secret(name, version, stage)
 
-    def list(self, *, all: bool = False) -> list[SecretInfo]:
+    def list(self, *, all: bool = False) -> _List[SecretInfo]:
         """The secrets, by name; with ``all`` also those that wait for their deletion."""
         pages = self._kms._pages("ListSecrets", IncludePlannedDeletion=all)
         found = [SecretInfo(entry) for page in pages for entry in page["SecretList"]]
         return sorted(found, key=lambda secret: secret.name)
 
-    def versions(self, name: str, *, all: bool = False) -> list[SecretVersion]:
+    def versions(self, name: str, *, all: bool = False) -> _List[SecretVersion]:
         """The versions of a secret; with ``all`` also those that no stage names any more."""
-        pages = self._kms._pages(
-            "ListSecretVersionIds", SecretId=name, IncludeDeprecated=all
-        )
+        pages = self._kms._pages("ListSecretVersionIds", SecretId=name, IncludeDeprecated=all)
         return [SecretVersion(entry) for page in pages for entry in page["Versions"]]
 
     def delete(self, name: str, *, days: int | None = None, now: bool = False) -> float:
@@ -130,6 +135,7 @@ class Secrets:
             name: The secret.
             days: The window, 7 to 30; 30 where absent.
             now: End it at once and for good.
+
         """
         answer = self._kms._perform(
             "DeleteSecret",

@@ -7,25 +7,14 @@ import io
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Protocol, TypeVar
+    from typing import TypeVar
+
+    from typing_extensions import Buffer
 
     from . import _keyfold
-    from ._keyfold import Buffer, WriteBuffer
+    from ._types import WriteBuffer
 
     _Self = TypeVar("_Self", bound="EncryptingWriter")
-
-    class RangedSource(Protocol):
-        """What can be read at any place, such as an object in a store."""
-
-        @property
-        def size(self) -> int:
-            """How many bytes there are. A method that answers it is as good."""
-            ...
-
-        def read_at(self, offset: int, length: int, /) -> bytes:
-            """Read ``length`` bytes from ``offset`` on; fewer only at the end."""
-            ...
-
 
 #: What is gathered before it is sealed, and opened at a time: a few segments of 16 KiB.
 _BUFFER = 128 * 1024
@@ -172,6 +161,7 @@ class DecryptingReader(io.BufferedReader):
 
         Raises:
             InvalidArgument: The source cannot be read at any place.
+
         """
         return self._opening.read_at(offset, length)
 

@@ -15,34 +15,40 @@ compute) goes to the loop's default executor. A task that is cancelled gives up 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar, Union, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from . import _keyfold
 from ._keyfold import CacheLimits, CacheStats
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
+    from typing import Literal
 
-    from . import kms as _kms
-    from ._client import Keys
-    from ._keyfold import (
-        Buffer,
-        ContextContains,
-        PublicKey,
-        Secret,
-        SigningKey,
+    from typing_extensions import Buffer
+
+    from ._keyfold import PublicKey, Secret
+    from ._types import (
+        AnyAsyncKms,
+        Context,
+        ContextDemand,
+        Keys,
+        Path,
+        Progress,
+        Signer,
+        Signers,
+        Source,
+        Suite,
+        Target,
+        Text,
         WriteBuffer,
     )
-    from ._streams import RangedSource
     from ._uri import KeyUri
 
-    _Self = TypeVar("_Self", bound="Client")
-    _Writer = TypeVar("_Writer", bound="AsyncWriter")
-    _Reader = TypeVar("_Reader", bound="AsyncReader")
-    _Signers = Union[PublicKey, Sequence[PublicKey], Literal["any"], None]
-    _Envelope = Union[Buffer, str, os.PathLike[str]]
+_Self = TypeVar("_Self", bound="Client")
+_Writer = TypeVar("_Writer", bound="AsyncWriter")
+_Reader = TypeVar("_Reader", bound="AsyncReader")
 
 __all__ = ["AsyncReader", "AsyncWriter", "Client", "Secrets"]
 
@@ -62,10 +68,9 @@ async def _finish(result: Any) -> Any:
             woken: asyncio.Future[None] = loop.create_future()
 
             def wake(woken: asyncio.Future[None] = woken) -> None:
-                try:
+                # A loop that is closed: nobody waits any more.
+                with suppress(RuntimeError):
                     loop.call_soon_threadsafe(_set, woken)
-                except RuntimeError:
-                    pass  # The loop is closed: nobody waits any more.
 
             following, delay = result.step(wake)
             if following == 2:
@@ -92,27 +97,29 @@ class Client:
 
     def __init__(
         self,
-        kms: _keyfold.EmbeddedKms | _keyfold.RemoteKms | _kms.AsyncKms | _kms.Kms,
+        kms: AnyAsyncKms,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
+        context: Context | None = None,
         cache: CacheLimits | None = CacheLimits(),  # noqa: B008
         threads: int | Literal["auto"] = 1,
+        suites: Sequence[Suite] | None = None,
     ) -> None:
         # Typed as answering what it answers synchronously; here it may answer operations.
         self._native: Any = _keyfold.Client(
-            cast(Any, kms),
+            kms,
             keys=keys,
             context=context,
             cache=cache,
             threads=threads,
+            suites=suites,
             asynchronous=True,
         )
 
     @property
-    def kms(self) -> object:
+    def kms(self) -> AnyAsyncKms:
         """The KMS that this client was made with."""
-        return self._native.kms
+        return cast("AnyAsyncKms", self._native.kms)
 
     @property
     def cache_stats(self) -> CacheStats:
@@ -128,14 +135,12 @@ class Client:
         data: Buffer,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
-        suite: str | int | None = None,
-        signer: SigningKey | str | None = None,
+        context: Context | None = None,
+        suite: Suite | None = None,
+        signer: Signer | None = None,
     ) -> bytes:
         """As :meth:`keyfold.Client.encrypt`."""
-        begun = self._native.encrypt(
-            data, keys=keys, context=context, suite=suite, signer=signer
-        )
+        begun = self._native.encrypt(data, keys=keys, context=context, suite=suite, signer=signer)
         return cast(bytes, await _finish(begun))
 
     async def encrypt_into(
@@ -144,8 +149,8 @@ class Client:
         out: WriteBuffer,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
-        suite: str | int | None = None,
+        context: Context | None = None,
+        suite: Suite | None = None,
     ) -> int:
         """As :meth:`keyfold.Client.encrypt_into`."""
         begun = self._native.encrypt_into(data, out, keys=keys, context=context, suite=suite)
@@ -156,9 +161,9 @@ class Client:
         data: Buffer,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
-        suite: str | int | None = None,
-        signer: SigningKey | str | None = None,
+        context: Context | None = None,
+        suite: Suite | None = None,
+        signer: Signer | None = None,
     ) -> tuple[bytes, bytes]:
         """As :meth:`keyfold.Client.encrypt_detached`."""
         begun = self._native.encrypt_detached(
@@ -171,8 +176,8 @@ class Client:
         data: Buffer,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | ContextContains | None = None,
-        signers: _Signers = None,
+        context: ContextDemand | None = None,
+        signers: Signers | None = None,
         header: Buffer | None = None,
     ) -> bytes:
         """As :meth:`keyfold.Client.decrypt`."""
@@ -187,8 +192,8 @@ class Client:
         out: WriteBuffer,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | ContextContains | None = None,
-        signers: _Signers = None,
+        context: ContextDemand | None = None,
+        signers: Signers | None = None,
         header: Buffer | None = None,
     ) -> int:
         """As :meth:`keyfold.Client.decrypt_into`."""
@@ -199,15 +204,15 @@ class Client:
 
     async def encrypt_file(
         self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
+        source: Path,
+        target: Path,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
-        suite: str | int | None = None,
-        signer: SigningKey | str | None = None,
+        context: Context | None = None,
+        suite: Suite | None = None,
+        signer: Signer | None = None,
         overwrite: bool = True,
-        progress: _keyfold.Progress | None = None,
+        progress: Progress | None = None,
     ) -> int:
         """As :meth:`keyfold.Client.encrypt_file`; ``progress`` is called on another thread."""
         begun = self._native.encrypt_file(
@@ -224,14 +229,14 @@ class Client:
 
     async def decrypt_file(
         self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
+        source: Path,
+        target: Path,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | ContextContains | None = None,
-        signers: _Signers = None,
+        context: ContextDemand | None = None,
+        signers: Signers | None = None,
         overwrite: bool = True,
-        progress: _keyfold.Progress | None = None,
+        progress: Progress | None = None,
     ) -> int:
         """As :meth:`keyfold.Client.decrypt_file`; ``progress`` is called on another thread."""
         begun = self._native.decrypt_file(
@@ -247,12 +252,12 @@ class Client:
 
     async def open_writer(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | None = None,
-        suite: str | int | None = None,
-        signer: SigningKey | str | None = None,
+        context: Context | None = None,
+        suite: Suite | None = None,
+        signer: Signer | None = None,
         overwrite: bool = True,
         length: int | None = None,
     ) -> AsyncWriter:
@@ -261,40 +266,64 @@ class Client:
         ``signer`` may be a private key; a KMS key only where the KMS is not one of coroutine
         functions.
         """
-        begun = self._native._open_writer(
-            target, keys, context, suite, signer, overwrite, length
-        )
+        begun = self._native._open_writer(target, keys, context, suite, signer, overwrite, length)
         return AsyncWriter(await _finish(begun))
 
     async def open_reader(
         self,
-        source: str | os.PathLike[str] | BinaryIO | RangedSource,
+        source: Source,
         *,
         keys: Keys | None = None,
-        context: Mapping[str, str] | ContextContains | None = None,
-        signers: _Signers = None,
+        context: ContextDemand | None = None,
+        signers: Signers | None = None,
         unproven_signature: bool = False,
     ) -> AsyncReader:
         """As :meth:`keyfold.Client.open_reader`, with methods to await."""
         begun = self._native._open_reader(source, keys, context, signers, unproven_signature)
         return AsyncReader(await _finish(begun))
 
+    @overload
     async def rewrap(
-        self, envelope: _Envelope, *, to_keys: Keys, from_keys: Keys | None = None
+        self, envelope: Buffer, *, to_keys: Keys, from_keys: Keys | None = None
+    ) -> bytes: ...
+
+    @overload
+    async def rewrap(
+        self, envelope: Path, *, to_keys: Keys, from_keys: Keys | None = None
+    ) -> None: ...
+
+    async def rewrap(
+        self, envelope: Buffer | Path, *, to_keys: Keys, from_keys: Keys | None = None
     ) -> bytes | None:
         """As :meth:`keyfold.Client.rewrap`."""
         begun = self._native.rewrap(envelope, to_keys=to_keys, from_keys=from_keys)
         return cast("bytes | None", await _finish(begun))
 
+    @overload
     async def add_recipients(
-        self, envelope: _Envelope, *, keys: Keys, from_keys: Keys | None = None
+        self, envelope: Buffer, *, keys: Keys, from_keys: Keys | None = None
+    ) -> bytes: ...
+
+    @overload
+    async def add_recipients(
+        self, envelope: Path, *, keys: Keys, from_keys: Keys | None = None
+    ) -> None: ...
+
+    async def add_recipients(
+        self, envelope: Buffer | Path, *, keys: Keys, from_keys: Keys | None = None
     ) -> bytes | None:
         """As :meth:`keyfold.Client.add_recipients`."""
         begun = self._native.add_recipients(envelope, keys=keys, from_keys=from_keys)
         return cast("bytes | None", await _finish(begun))
 
+    @overload
+    async def remove_recipients(self, envelope: Buffer, *, keys: str | Sequence[str]) -> bytes: ...
+
+    @overload
+    async def remove_recipients(self, envelope: Path, *, keys: str | Sequence[str]) -> None: ...
+
     async def remove_recipients(
-        self, envelope: _Envelope, *, keys: str | Sequence[str]
+        self, envelope: Buffer | Path, *, keys: str | Sequence[str]
     ) -> bytes | None:
         """As :meth:`keyfold.Client.remove_recipients`."""
         begun = self._native.remove_recipients(envelope, keys=keys)
@@ -302,9 +331,7 @@ class Client:
 
     async def sign(self, data: Buffer, *, key: str, algorithm: str | None = None) -> bytes:
         """As :meth:`keyfold.Client.sign`."""
-        return cast(
-            bytes, await _finish(self._native.sign(data, key=key, algorithm=algorithm))
-        )
+        return cast(bytes, await _finish(self._native.sign(data, key=key, algorithm=algorithm)))
 
     async def sign_digest(self, digest: Buffer, *, key: str, algorithm: str) -> bytes:
         """As :meth:`keyfold.Client.sign_digest`."""
@@ -330,7 +357,7 @@ class Client:
         data: Buffer,
         *,
         key: str | None = None,
-        context: Mapping[str, str] | None = None,
+        context: Context | None = None,
     ) -> bytes:
         """As :meth:`keyfold.Client.encrypt_small`."""
         begun = self._native.encrypt_small(data, key=key, context=context)
@@ -341,7 +368,7 @@ class Client:
         data: Buffer,
         *,
         key: str | None = None,
-        context: Mapping[str, str] | None = None,
+        context: Context | None = None,
     ) -> bytes:
         """As :meth:`keyfold.Client.decrypt_small`."""
         begun = self._native.decrypt_small(data, key=key, context=context)
@@ -382,7 +409,7 @@ class Secrets:
     def __init__(self, native: Any) -> None:
         self._native = native
 
-    async def put(self, name: str, value: str | bytes | Secret, *, key: str | None = None) -> str:
+    async def put(self, name: str, value: Text, *, key: str | None = None) -> str:
         """Store a value of 1 to 65536 bytes; answer the version's id."""
         return cast(str, await _finish(self._native._put_secret(name, value, key)))
 

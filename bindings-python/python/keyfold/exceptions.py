@@ -186,6 +186,4 @@ class InternalError(KeyfoldError, RuntimeError):
     code = "internal"
 
 
-_BY_CODE: dict[str, type[KeyfoldError]] = {
-    cls.code: cls for cls in KeyfoldError.__subclasses__()
-}
+_BY_CODE: dict[str, type[KeyfoldError]] = {cls.code: cls for cls in KeyfoldError.__subclasses__()}

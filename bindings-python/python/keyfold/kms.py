@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Optional, Protocol, Union, runtime_checkable
+from typing import Protocol, Union, runtime_checkable
 
 from ._keyfold import Secret
 
@@ -109,7 +109,7 @@ class Unwrap:
     #: The context it was bound to.
     context: Mapping[str, str] = field(repr=False)
     #: The KMS key that it must be of, where the caller demands one.
-    key: Optional[str] = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Rewrap:
     #: The new KMS key.
     to: str
     #: The KMS key that it must be of now, where the caller demands one.
-    key: Optional[str] = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Decrypt:
 
     ciphertext: bytes
     context: Mapping[str, str] = field(repr=False)
-    key: Optional[str] = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class PutSecret:
     #: Names this change, so that it is not done twice.
     token: str
     #: The KMS key for a new secret; the service's default where absent.
-    key: Optional[str] = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,9 +199,9 @@ class GetSecret:
     """Read a secret. Answer: :class:`SecretValue`."""
 
     name: str
-    version: Optional[str] = None
+    version: str | None = None
     #: ``AWSCURRENT`` where absent.
-    stage: Optional[str] = None
+    stage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class DataKey:
     """A new data key and its wrapped form."""
 
     #: 32 bytes.
-    data_key: Union[Secret, bytes] = field(repr=False)
+    data_key: Secret | bytes = field(repr=False)
     wrapped: WrappedKey
 
 
@@ -217,7 +217,7 @@ class DataKey:
 class Unwrapped:
     """A recovered data key."""
 
-    data_key: Union[Secret, bytes] = field(repr=False)
+    data_key: Secret | bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class Ciphertext:
 class Plaintext:
     """The plaintext of small data, and the full name of the KMS key used."""
 
-    plaintext: Union[Secret, bytes] = field(repr=False)
+    plaintext: Secret | bytes = field(repr=False)
     key: str
 
 
@@ -274,7 +274,7 @@ class SecretVersion:
 class SecretValue:
     """The value of a secret, and the id of its version."""
 
-    value: Union[Secret, bytes] = field(repr=False)
+    value: Secret | bytes = field(repr=False)
     version: str
 
 

@@ -109,6 +109,21 @@ fn replace_header(path: &Path, file: &mut File, body_start: u64, header: &[u8]) 
 
 #[pymethods]
 impl Client {
+    /// Move an envelope to other KMS keys, without touching its body. The KMS unwraps the data key
+    /// and wraps it again; nobody else sees it, and signatures stay valid.
+    ///
+    /// Args:
+    ///     envelope: Its bytes or its header alone; or the path of its file, which is replaced at
+    ///         once and whole, with its permissions and its owner.
+    ///     to_keys: The KMS keys that open it from now on, instead of those before.
+    ///     from_keys: Those that may open it now; those of the client where absent.
+    ///
+    /// Returns:
+    ///     The new envelope; nothing for a path.
+    ///
+    /// Raises:
+    ///     NoUsableKey: None of the keys opens it.
+    ///     Others: As for decrypt(), apart from what needs the body.
     #[pyo3(signature = (envelope, *, to_keys, from_keys=None))]
     fn rewrap(
         &self,
@@ -121,6 +136,7 @@ impl Client {
         self.rewrite(py, envelope, Change::Rewrap { from, to: to_keys.0 })
     }
 
+    /// Let further KMS keys open an envelope, at most 16 in all; otherwise as rewrap().
     #[pyo3(signature = (envelope, *, keys, from_keys=None))]
     fn add_recipients(
         &self,
@@ -133,6 +149,11 @@ impl Client {
         self.rewrite(py, envelope, Change::Add { from, new: keys.0 })
     }
 
+    /// Take KMS keys off an envelope; otherwise as rewrap(). Whoever has opened it before may have
+    /// kept its data key.
+    ///
+    /// Raises:
+    ///     InvalidArgument: One of the keys is no recipient, or none would be left.
     #[pyo3(signature = (envelope, *, keys))]
     fn remove_recipients(
         &self,
@@ -149,7 +170,13 @@ impl Client {
     }
 }
 
-/// What is public in an envelope; nothing of it is proven.
+/// What is public in an envelope. Nothing of it is proven: only decryption does that.
+///
+/// Args:
+///     envelope: Its bytes or its header alone, or the path of its file.
+///
+/// Raises:
+///     MalformedEnvelope, UnsupportedVersion, UnsupportedSuite, Truncated: It is none.
 #[pyfunction]
 pub(crate) fn inspect(py: Python<'_>, envelope: EnvelopeArg) -> PyResult<EnvelopeInfo> {
     let (header, header_len, len) = match envelope {

@@ -12,6 +12,16 @@ use crate::sign::{AlgorithmArg, PublicKey, to_secret};
 
 #[pymethods]
 impl Client {
+    /// Sign a message with a key of the KMS. One above 4096 bytes is hashed here.
+    ///
+    /// Args:
+    ///     data: The message, at most 4096 bytes for an Ed25519 key.
+    ///     key: The KMS key.
+    ///     algorithm: Such as "ECDSA_SHA_256"; that of the key where absent, which asks the KMS
+    ///         for its public key. For RSA that is "RSASSA_PSS_SHA_256".
+    ///
+    /// Returns:
+    ///     The signature, in DER for ECDSA.
     #[pyo3(signature = (data, *, key, algorithm=None))]
     fn sign(
         &self,
@@ -31,6 +41,7 @@ impl Client {
         })
     }
 
+    /// Sign the digest of a message, as MessageHasher makes it.
     #[pyo3(signature = (digest, *, key, algorithm))]
     fn sign_digest(
         &self,
@@ -45,6 +56,10 @@ impl Client {
         })
     }
 
+    /// Verify a signature with the public key of a KMS key; the message stays here.
+    ///
+    /// Raises:
+    ///     SignatureInvalid: It is not of this message, by this key.
     #[pyo3(signature = (data, signature, *, key, algorithm=None))]
     fn verify(
         &self,
@@ -67,6 +82,7 @@ impl Client {
         })
     }
 
+    /// The public key of an asymmetric KMS key: hand it to whoever verifies.
     fn public_key(&self, py: Python<'_>, key: KeyArg) -> PyResult<Py<PyAny>> {
         let core = self.core(py)?;
         self.run(py, 0, async move {
@@ -84,6 +100,15 @@ impl Client {
         })
     }
 
+    /// Encrypt 1 to 4096 bytes by the KMS key itself: they go to the KMS.
+    ///
+    /// Args:
+    ///     data: The plaintext.
+    ///     key: The KMS key; the first of the client's where absent.
+    ///     context: The encryption context; that of the client where absent.
+    ///
+    /// Returns:
+    ///     The ciphertext, in the KMS's own form.
     #[pyo3(signature = (data, *, key=None, context=None))]
     fn encrypt_small(
         &self,
@@ -99,6 +124,10 @@ impl Client {
         })
     }
 
+    /// Decrypt what encrypt_small() made. With a key, it must be of that one.
+    ///
+    /// Raises:
+    ///     AuthenticationFailed: Key, context or ciphertext do not belong together.
     #[pyo3(signature = (data, *, key=None, context=None))]
     fn decrypt_small(
         &self,

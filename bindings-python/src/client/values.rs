@@ -17,6 +17,24 @@ const WORTH_THREAD: usize = 256 * 1024;
 
 #[pymethods]
 impl Client {
+    /// Encrypt a whole value.
+    ///
+    /// Args:
+    ///     data: Anything with the buffer protocol, read where it lies: it must not be changed
+    ///         meanwhile.
+    ///     keys: The KMS keys; those of the client where absent. The first makes the data key, the
+    ///         others wrap it too: each of them opens the envelope.
+    ///     context: The encryption context; that of the client where absent.
+    ///     suite: "AES-256-GCM" where absent, or "ChaCha20-Poly1305".
+    ///     signer: Who signs the envelope: a SigningKey, or the key URI of a KMS key.
+    ///
+    /// Returns:
+    ///     The envelope: some 300 bytes more than the data, and 16 for every 16 KiB.
+    ///
+    /// Raises:
+    ///     InvalidArgument, LimitExceeded: Keys, context or data cannot be used.
+    ///     KmsDenied, KmsKeyUnavailable, KmsThrottled, KmsUnavailable, KmsProtocol: The KMS makes
+    ///         no data key.
     #[pyo3(signature = (data, *, keys=None, context=None, suite=None, signer=None))]
     fn encrypt(
         &self,
@@ -66,6 +84,18 @@ impl Client {
         })
     }
 
+    /// Encrypt a whole value into a buffer of the caller's, which must not overlap the data.
+    ///
+    /// Args:
+    ///     data, keys, context, suite: As for encrypt().
+    ///     out: A writable buffer; max_encrypted_len(len(data)) bytes are always enough.
+    ///
+    /// Returns:
+    ///     How many bytes were written, from the start of `out` on.
+    ///
+    /// Raises:
+    ///     InvalidArgument: `out` is too short, or overlaps the data.
+    ///     Others: As for encrypt().
     #[pyo3(signature = (data, out, *, keys=None, context=None, suite=None))]
     fn encrypt_into(
         &self,
@@ -92,7 +122,12 @@ impl Client {
         })
     }
 
-    /// Header and body apart.
+    /// Encrypt a whole value, header and body apart: the header may live beside the body, say in
+    /// a column of a database, where rewrap() changes it alone. The arguments are those of
+    /// encrypt().
+    ///
+    /// Returns:
+    ///     The header, and the body.
     #[pyo3(signature = (data, *, keys=None, context=None, suite=None, signer=None))]
     fn encrypt_detached(
         &self,
@@ -121,6 +156,27 @@ impl Client {
         })
     }
 
+    /// Decrypt a whole value. Nothing is released before all of it is proven.
+    ///
+    /// Args:
+    ///     data: The envelope, or its body where the header is given apart.
+    ///     keys: The KMS keys that may open it, in their order; those of the client where absent.
+    ///     context: The exact encryption context, or a part of it as ContextContains.
+    ///     signers: Whose signature is accepted: a PublicKey, several, or "any" for the key that
+    ///         the envelope itself names. Needed for every signed envelope; an unsigned one is
+    ///         then refused.
+    ///     header: The header, where it is kept apart.
+    ///
+    /// Returns:
+    ///     The plaintext.
+    ///
+    /// Raises:
+    ///     MalformedEnvelope, UnsupportedVersion, UnsupportedSuite, Truncated, LimitExceeded: The
+    ///         data is no envelope, or not all of one.
+    ///     ContextMismatch: It was made under another context.
+    ///     NoUsableKey: None of the keys opens it; the first failure is the __cause__.
+    ///     AuthenticationFailed: The key is another, or the data was altered.
+    ///     SignatureInvalid: It is not signed by any of the signers.
     #[pyo3(signature = (data, *, keys=None, context=None, signers=None, header=None))]
     fn decrypt(
         &self,
@@ -151,6 +207,20 @@ impl Client {
         })
     }
 
+    /// Decrypt a whole value into a buffer of the caller's, which must not overlap the data. After
+    /// an error nothing of the plaintext is in it.
+    ///
+    /// Args:
+    ///     data, keys, context, signers, header: As for decrypt().
+    ///     out: A writable buffer, at least as long as the plaintext, which is shorter than the
+    ///         envelope.
+    ///
+    /// Returns:
+    ///     The length of the plaintext.
+    ///
+    /// Raises:
+    ///     InvalidArgument: `out` is too short, or overlaps the data.
+    ///     Others: As for decrypt().
     #[pyo3(signature = (data, out, *, keys=None, context=None, signers=None, header=None))]
     #[expect(clippy::too_many_arguments, reason = "Python's own keyword arguments")]
     fn decrypt_into(
@@ -190,7 +260,10 @@ impl Client {
         context: Option<CheckArg>,
         signers: Option<SignersArg>,
     ) -> Demands {
-        let demands = Demands::new(self.check(context));
+        let mut demands = Demands::new(self.check(context));
+        if let Some(suites) = &self.suites {
+            demands.suites.clone_from(suites);
+        }
         match signers {
             Some(signers) => demands.signed_by(signers.0),
             None => demands,
