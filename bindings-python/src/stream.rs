@@ -303,6 +303,16 @@ impl Opening {
         self.seekable
     }
 
+    /// Length of the plaintext as that of the source tells it, proven by nothing yet; nothing for a
+    /// source that is read from its start only.
+    #[getter]
+    fn plaintext_length(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.with(py, |source| match source {
+            Source::Ranges(reader) => Ok(Some(reader.plaintext_len())),
+            Source::Stream(_) => Ok(None),
+        })
+    }
+
     /// Fills the buffer as far as it goes; 0 is the end.
     fn readinto(&self, py: Python<'_>, mut out: Output) -> PyResult<usize> {
         self.with(py, |source| {
@@ -349,6 +359,15 @@ impl Opening {
             Source::Stream(_) => Err(invalid("the stream cannot be read at any place")),
         })?;
         Ok(PyBytes::new(py, &plain))
+    }
+
+    /// Which bytes of the source `read_at` fetches: the first, and the one after the last.
+    fn sealed_range(&self, py: Python<'_>, offset: u64, length: u64) -> PyResult<(u64, u64)> {
+        let range = self.with(py, |source| match source {
+            Source::Ranges(reader) => reader.sealed_range(offset..offset.saturating_add(length)),
+            Source::Stream(_) => Err(invalid("the stream cannot be read at any place")),
+        })?;
+        Ok((range.start, range.end))
     }
 
     /// Proves the end, and answers the length of the plaintext.

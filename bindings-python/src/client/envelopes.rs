@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyString};
 use super::{Client, Core};
 use crate::buffer::Input;
 use crate::drive::{apart, compute};
-use crate::errors::{OrRaise, at};
+use crate::errors::{OrRaise, at, invalid};
 use crate::info::EnvelopeInfo;
 use crate::keys::{KeyArg, KeysArg};
 
@@ -174,11 +174,20 @@ impl Client {
 ///
 /// Args:
 ///     envelope: Its bytes or its header alone, or the path of its file.
+///     size: The length of the envelope in bytes, where only its beginning is given, as it can be
+///         read from an object store.
 ///
 /// Raises:
-///     MalformedEnvelope, UnsupportedVersion, UnsupportedSuite, Truncated: It is none.
+///     MalformedEnvelope, UnsupportedVersion, UnsupportedSuite, Truncated: It is none, or more of
+///         its beginning is needed.
+///     InvalidArgument: The size is less than what is given.
 #[pyfunction]
-pub(crate) fn inspect(py: Python<'_>, envelope: EnvelopeArg) -> PyResult<EnvelopeInfo> {
+#[pyo3(signature = (envelope, *, size=None))]
+pub(crate) fn inspect(
+    py: Python<'_>,
+    envelope: EnvelopeArg,
+    size: Option<u64>,
+) -> PyResult<EnvelopeInfo> {
     let (header, header_len, len) = match envelope {
         EnvelopeArg::Bytes(envelope) => {
             let (header, header_len) = Header::parse(envelope.bytes()).or_raise(py)?;
@@ -194,6 +203,13 @@ pub(crate) fn inspect(py: Python<'_>, envelope: EnvelopeArg) -> PyResult<Envelop
             };
             py.detach(read).or_raise(py)?
         }
+    };
+    let len = match size {
+        Some(size) if size < len => {
+            return Err(invalid("the envelope is longer than its size")).or_raise(py);
+        }
+        Some(size) => size,
+        None => len,
     };
     EnvelopeInfo::of(&header, header_len, len.saturating_sub(header_len)).or_raise(py)
 }

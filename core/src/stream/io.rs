@@ -252,6 +252,9 @@ impl<R: Read> Read for OpenReader<R> {
 /// let mut part = Vec::new();
 /// reader.read_range(6..11, &mut part)?;
 /// assert_eq!(part, b"world");
+/// // All of its only segment was fetched: 11 bytes and a tag, after the 56 bytes before segments.
+/// let from = header_len as u64 + 56;
+/// assert_eq!(reader.sealed_range(6..11)?, from..from + 11 + 16);
 /// assert_eq!(reader.verify_length()?, 11); // a range alone does not prove it
 /// # Ok::<(), keyfold::Error>(())
 /// # }).unwrap();
@@ -301,6 +304,16 @@ impl<S: Read + Seek> RangeReader<S> {
         let end = self.opener.layout().end();
         self.fetch(&end, &mut Vec::new())?;
         Ok(self.plaintext_len())
+    }
+
+    /// Which bytes of the source a range of the plaintext is read from, for a host that fetches
+    /// them beforehand, many ranges at once.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a descending range.
+    pub fn sealed_range(&self, range: Range<u64>) -> Result<Range<u64>> {
+        let fetch = self.opener.layout().plan(range)?.fetch();
+        Ok(self.body_start + fetch.start..self.body_start + fetch.end)
     }
 
     /// Appends the plaintext of a range to `out`: what lies past the end is left out, after
