@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 import keyfold
+import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent
 

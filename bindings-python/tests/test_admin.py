@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 
-import pytest
-
 import keyfold
+import pytest
 from keyfold import exceptions as errors
 
 

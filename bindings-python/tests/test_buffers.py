@@ -6,9 +6,8 @@ import array
 import ctypes
 import mmap
 
-import pytest
-
 import keyfold
+import pytest
 from keyfold import exceptions as errors
 
 np = pytest.importorskip("numpy", reason="numpy has no release for this Python")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pickle
 
-import pytest
-
 import keyfold
+import pytest
 from keyfold import exceptions as errors
 
 
@@ -189,4 +188,6 @@ def test_keyrings_are_values(key):
         assert pickle.loads(pickle.dumps(made)) == made
         assert eval(repr(made), {"Keyring": keyfold.Keyring}) == made
     with pytest.raises(errors.InvalidArgument):
-        keyfold.Client(keyfold.EmbeddedKms.in_memory(), keys=keyfold.Keyring.discover()).encrypt(b"")
+        keyfold.Client(keyfold.EmbeddedKms.in_memory(), keys=keyfold.Keyring.discover()).encrypt(
+            b""
+        )

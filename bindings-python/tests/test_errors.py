@@ -6,9 +6,8 @@ import pickle
 import re
 from pathlib import Path
 
-import pytest
-
 import keyfold
+import pytest
 from keyfold import exceptions
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "spec" / "errors.md"

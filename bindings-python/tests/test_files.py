@@ -10,9 +10,8 @@ import sys
 import textwrap
 import threading
 
-import pytest
-
 import keyfold
+import pytest
 from keyfold import exceptions as errors
 
 

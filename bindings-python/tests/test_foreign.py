@@ -6,10 +6,9 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
-
 import keyfold
 import keyfold.kms as k
+import pytest
 from keyfold import exceptions as errors
 
 
@@ -138,8 +137,10 @@ class Loopback:
         self.seen.append((method, url, headers))
         operation = headers["x-amz-target"].partition(".")[2]
         try:
-            return 200, [("content-type", "application/x-amz-json-1.1")], self.kms._ask(
-                operation, body
+            return (
+                200,
+                [("content-type", "application/x-amz-json-1.1")],
+                self.kms._ask(operation, body),
             )
         except errors.KmsKeyUnavailable:
             return 400, {}, b'{"__type": "NotFoundException"}'
@@ -239,9 +240,7 @@ def test_a_call_is_given_up_in_time():
 
 
 def test_a_token_that_cannot_be_had(loopback):
-    remote = keyfold.RemoteKms(
-        "keyfold://kms.example.com", token=lambda: 1 / 0, transport=loopback
-    )
+    remote = keyfold.RemoteKms("keyfold://kms.example.com", token=lambda: 1 / 0, transport=loopback)
     with pytest.raises(errors.KmsDenied) as raised:
         remote.list_keys()
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
@@ -267,7 +266,12 @@ def test_bad_connections_are_refused(arguments):
 
 
 def test_credentials_of_the_environment(loopback, monkeypatch):
-    for name in ["KEYFOLD_TOKEN", "KEYFOLD_TOKEN_FILE", "KEYFOLD_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"]:
+    for name in [
+        "KEYFOLD_TOKEN",
+        "KEYFOLD_TOKEN_FILE",
+        "KEYFOLD_ACCESS_KEY_ID",
+        "AWS_ACCESS_KEY_ID",
+    ]:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(errors.KmsDenied, match="KEYFOLD_TOKEN"):
         keyfold.RemoteKms("keyfold://kms.example.com", transport=loopback)

@@ -6,11 +6,10 @@ import io
 import random
 import shutil
 
+import keyfold
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import keyfold
 from keyfold import exceptions as errors
 
 DATA = random.Random(7).randbytes(200_000)
@@ -214,12 +213,10 @@ def test_the_end_is_proven_when_it_is_read(client, sealed):
         for prove in [reader.verify_length, lambda: reader.seek(0, io.SEEK_END)]:
             with pytest.raises(errors.AuthenticationFailed):
                 prove()
-    with client.open_reader(io.BytesIO(cut)) as reader:
-        with pytest.raises(errors.KeyfoldError):
-            reader.read()
-    with client.open_reader(Once(cut)) as reader:
-        with pytest.raises(errors.KeyfoldError):
-            reader.read()
+    with client.open_reader(io.BytesIO(cut)) as reader, pytest.raises(errors.KeyfoldError):
+        reader.read()
+    with client.open_reader(Once(cut)) as reader, pytest.raises(errors.KeyfoldError):
+        reader.read()
 
 
 def test_signed_files_are_proven_at_their_end(client, tmp_path):
@@ -281,9 +278,8 @@ def test_a_sink_that_fails(client, good):
 def test_a_source_that_fails(client, sealed):
     source = Failing(100_000, sealed.read_bytes())
     source.seekable = lambda: False
-    with client.open_reader(source) as reader:
-        with pytest.raises(OSError) as raised:
-            reader.read()
+    with client.open_reader(source) as reader, pytest.raises(OSError) as raised:
+        reader.read()
     assert isinstance(raised.value.__cause__, ConnectionResetError)
 
 

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import keyfold
+import pytest
 
 PACKAGE = Path(keyfold.__file__).resolve().parent
 HERE = Path(__file__).resolve().parent
@@ -109,7 +108,6 @@ def test_the_stub_is_of_the_module(tmp_path):
 def test_mypy_is_content(tmp_path):
     pytest.importorskip("mypy", reason="mypy is not installed")
     (tmp_path / "user.py").write_text(USER)
-    done = check("mypy", "--strict", "user.py", "-p", "keyfold", cwd=tmp_path) if False else None
     for target in [["-p", "keyfold"], ["user.py"]]:
         done = check("mypy", "--strict", *target, cwd=tmp_path)
         assert done.returncode == 0, done.stdout
@@ -122,6 +120,8 @@ def test_pyright_is_content(tmp_path):
     pytest.importorskip("pyright", reason="pyright is not installed")
     (tmp_path / "user.py").write_text(USER)
     # A copy: pyright does not report on what is installed.
-    shutil.copytree(PACKAGE, tmp_path / "keyfold", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copytree(
+        PACKAGE, tmp_path / "keyfold", ignore=shutil.ignore_patterns("*.so", "__pycache__")
+    )
     done = check("pyright", "--pythonpath", sys.executable, "user.py", "keyfold", cwd=tmp_path)
     assert done.returncode == 0, done.stdout

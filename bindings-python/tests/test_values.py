@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
+import keyfold
 import pytest
 from cryptography.cobblestone import Cobblestone256Decryptor
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import keyfold
 from keyfold import exceptions as errors
 
 SIZES = [0, 1, 16_383, 16_384, 16_385, 100_000, 1 << 20]
