@@ -87,7 +87,7 @@ def test_lines_and_text(client, tmp_path):
     with io.TextIOWrapper(client.open_writer(path), encoding="utf-8") as text:
         text.writelines(f"line {number} é\n" for number in range(5000))
     with io.TextIOWrapper(client.open_reader(path), encoding="utf-8") as text:
-        assert [line for line in text] == [f"line {number} é\n" for number in range(5000)]
+        assert list(text) == [f"line {number} é\n" for number in range(5000)]
 
 
 def test_a_file_appears_only_when_it_is_complete(client, tmp_path):
