@@ -8,9 +8,8 @@ import os
 import subprocess
 import threading
 
-import pytest
-
 import keyfold
+import pytest
 from keyfold import aio
 from keyfold import exceptions as errors
 
