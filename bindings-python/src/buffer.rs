@@ -143,10 +143,6 @@ impl Output {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether the two share memory.
     pub(crate) fn overlaps(&self, input: &Input) -> bool {
         let range = |view: &View| (view.0.buf as usize, view.0.buf as usize + view.len());

@@ -68,6 +68,9 @@ impl<'py> FromPyObject<'_, 'py> for ThreadsArg {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(count) = object.extract::<usize>() {
+            if count == 0 {
+                return Err(invalid("there is at least one thread")).or_raise(object.py());
+            }
             return Ok(ThreadsArg(count));
         }
         if object.eq("auto")? {

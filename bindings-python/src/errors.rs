@@ -66,7 +66,7 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     }
     let class = classes(py)?;
     let class = match class.get_item(error.code().as_str())? {
-        Some(class) => class,
+        Some(class) => of_system(py, error)?.unwrap_or(class),
         // A code newer than these classes is treated like `internal` (docs/spec/errors.md).
         None => class.as_any().get_item(ErrorCode::Internal.as_str())?,
     };
@@ -84,6 +84,15 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         raised.set_cause(py, cause);
     }
     Ok(raised)
+}
+
+/// The class for what the system said, where Python has one for it too.
+fn of_system<'py>(py: Python<'py>, error: &Error) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let number = source.and_then(io::Error::raw_os_error);
+    let Some(number) = number.filter(|_| error.code() == ErrorCode::Io) else { return Ok(None) };
+    let module = py.import(intern!(py, "keyfold.exceptions"))?;
+    module.getattr(intern!(py, "_BY_ERRNO"))?.cast_into::<PyDict>()?.get_item(number)
 }
 
 /// The cause of an exception, where it is one that Python people know: an exception of their own,

@@ -18,6 +18,7 @@ mod errors;
 mod foreign;
 mod fork;
 mod info;
+mod interpreter;
 mod keys;
 mod kms;
 mod remote;
@@ -34,6 +35,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 #[pyo3(name = "_keyfold")]
 fn keyfold_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::claim(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<aio::Operation>()?;
     module.add_class::<cache::CacheLimits>()?;

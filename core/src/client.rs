@@ -444,6 +444,9 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Vec<u8>> {
+        let demands = demands.into();
+        // What the caller demands is told before what the body lacks (clause 8.1).
+        demands.check(header)?;
         let mut plaintext = vec![0; plaintext_len(header, body)?];
         self.decrypt_body_into(header, body, keyring, demands, &mut plaintext).await?;
         Ok(plaintext)
@@ -473,8 +476,9 @@ impl<K: Kms> Client<K> {
         demands: impl Into<Demands>,
         out: &mut [u8],
     ) -> Result<usize> {
-        let len = plaintext_len(header, body)?;
-        if out.len() < len {
+        let demands = demands.into();
+        demands.check(header)?;
+        if out.len() < plaintext_len(header, body)? {
             return Err(Error::invalid("the output buffer is too short"));
         }
         let opener = self.opener(header, body.len() as u64, keyring, demands).await?;
@@ -515,8 +519,10 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Opener> {
+        let demands = demands.into();
+        demands.check(header)?;
         let len = Layout::new(body_len, header.trailer_len())?.plaintext_len();
-        let unlocked = self.unlock_sized(header, keyring, &demands.into(), Some(len)).await?;
+        let unlocked = self.unlock_sized(header, keyring, &demands, Some(len)).await?;
         Ok(unlocked.into_opener().with_threads(&self.threads))
     }
 

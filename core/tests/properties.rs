@@ -83,6 +83,8 @@ proptest! {
         reader.read_range(start..start + take, &mut part).unwrap();
         let clip = |at: u64| (at as usize).min(len);
         prop_assert_eq!(&part, &plaintext[clip(start)..clip(start + take)]);
+        reader.read_range(start..start, &mut part).unwrap();
+        prop_assert_eq!(&part, &plaintext[clip(start)..clip(start + take)]);
         prop_assert_eq!(reader.verify_length().unwrap(), len as u64);
         reader.seek(SeekFrom::Start(start)).unwrap();
         let mut rest = Vec::new();

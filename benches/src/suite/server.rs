@@ -91,6 +91,8 @@ struct Subject {
     name: &'static str,
     server: Server,
     endpoint: Endpoint,
+    /// Whether a connection of it may carry more than one request.
+    keep: bool,
     /// The bodies of the requests, by operation.
     bodies: Vec<(&'static str, String)>,
 }
@@ -102,7 +104,7 @@ impl Subject {
         let server = Server::start(&mut command)?;
         let endpoint = Endpoint::new(&server.address, request::dummy()?);
         let bodies = OPERATIONS.map(|operation| (operation, "{}".to_owned())).to_vec();
-        Ok(Subject { name: CONSTANT, server, endpoint, bodies })
+        Ok(Subject { name: CONSTANT, server, endpoint, keep: true, bodies })
     }
 
     fn keyfold(args: &Args, folder: &Path, database: Option<&str>) -> Result<Self> {
@@ -118,7 +120,8 @@ impl Subject {
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         let server = Server::start_at(&mut command, format!("127.0.0.1:{port}"))?;
         let endpoint = Endpoint::new(&server.address, request::dummy()?);
-        Self::with_a_key(MOTO, server, endpoint)
+        // Its server may take a request that comes at once for the rest of the one before.
+        Ok(Subject { keep: false, ..Self::with_a_key(MOTO, server, endpoint)? })
     }
 
     fn with_a_key(name: &'static str, server: Server, endpoint: Endpoint) -> Result<Self> {
@@ -133,7 +136,7 @@ impl Subject {
         let opened = endpoint.call("Decrypt", &open)?;
         ensure!(opened["Plaintext"] == made["Plaintext"], "{name} does not decrypt");
         let bodies = vec![(OPERATIONS[0], ask.to_string()), (OPERATIONS[1], open.to_string())];
-        Ok(Subject { name, server, endpoint, bodies })
+        Ok(Subject { name, server, endpoint, keep: true, bodies })
     }
 
     fn body(&self, operation: &str) -> Result<&str> {
@@ -188,8 +191,9 @@ fn in_turns(
             let body = subject.body(operation)?;
             let request = subject.endpoint.request(operation, body.as_bytes())?;
             let before = subject.server.cpu()?;
+            let address = &subject.server.address;
             let mut sample =
-                load::run(&subject.server.address, &[request], connections, effort.sample)?;
+                load::run(address, subject.keep, &[request], connections, effort.sample)?;
             sample.server_cpu = subject.server.cpu()?.saturating_sub(before);
             // The first round warms up.
             if round > 0 {
@@ -261,7 +265,7 @@ fn many_keys(args: &Args, folder: &Path, effort: &Effort) -> Result<Vec<Row>> {
         let ask = json!({"KeyId": made["KeyMetadata"]["KeyId"], "KeySpec": "AES_256"});
         requests.push(endpoint.request(OPERATIONS[0], ask.to_string().as_bytes())?);
     }
-    let sample = load::run(&server.address, &requests, 64, effort.sample)?;
+    let sample = load::run(&server.address, true, &requests, 64, effort.sample)?;
     let row = |metric, value, unit| Row {
         case: format!("{} keys", effort.keys),
         subject: SQLITE.to_owned(),

@@ -27,7 +27,8 @@ class Client(_keyfold.Client):
         context: The encryption context of whatever names none: public pairs of text, bound to
             what is encrypted, and needed again to decrypt it. At most 8192 bytes in all.
         cache: How long data keys are kept; ``None`` asks the KMS for every message.
-        threads: On how many threads large values and files are worked on, 1 to 3, or ``"auto"``.
+        threads: On how many threads large values and files are worked on, or ``"auto"``: as many
+            as there are processors, up to 3, for more wait for memory.
         suites: The suites that are accepted when something is opened; all of them where absent.
 
     A client may be shared between threads. It is pickled by its configuration; its cache stays

@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, final, overload
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer, Self, disjoint_base
 
 from . import kms as _kms
 from ._types import (
@@ -22,6 +22,30 @@ from ._types import (
     WriteBuffer,
 )
 from ._uri import KeyUri
+
+__all__ = [
+    "AccessKey",
+    "CacheLimits",
+    "CacheStats",
+    "Client",
+    "ContextContains",
+    "EmbeddedKms",
+    "EnvelopeInfo",
+    "Keyring",
+    "MessageHasher",
+    "Opening",
+    "Operation",
+    "PublicKey",
+    "Recipient",
+    "RemoteKms",
+    "Sealing",
+    "Secret",
+    "SigningKey",
+    "__version__",
+    "inspect",
+    "max_encrypted_len",
+    "parse_key_uri",
+]
 
 __version__: Final[str]
 
@@ -67,6 +91,7 @@ class CacheStats:
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: None  # type: ignore[assignment]
 
+@disjoint_base
 class Client:
     def __new__(
         cls,
@@ -212,6 +237,7 @@ class Client:
 class ContextContains:
     def __new__(cls, context: Context) -> Self: ...
 
+@disjoint_base
 class EmbeddedKms:
     def __new__(
         cls,
@@ -341,6 +367,7 @@ class Recipient:
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: None  # type: ignore[assignment]
 
+@disjoint_base
 class RemoteKms:
     def __new__(
         cls,

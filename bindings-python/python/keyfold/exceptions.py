@@ -13,13 +13,19 @@ No text holds a key, a plaintext, a secret or a value of an encryption context.
 
 from __future__ import annotations
 
+from errno import EACCES, EEXIST, EISDIR, ENOENT, EPERM
+
 __all__ = [
     "AuthenticationFailed",
     "Cancelled",
     "ContextMismatch",
     "InternalError",
     "InvalidArgument",
+    "IoDenied",
     "IoError",
+    "IoExists",
+    "IoIsDirectory",
+    "IoNotFound",
     "KeyfoldError",
     "KmsDenied",
     "KmsKeyUnavailable",
@@ -175,9 +181,28 @@ class Cancelled(KeyfoldError):
 
 
 class IoError(KeyfoldError, OSError):
-    """Reading or writing failed outside keyfold; ``__cause__`` and ``errno`` say why."""
+    """Reading or writing failed outside keyfold; ``__cause__`` and ``errno`` say why.
+
+    Where Python has a class for the reason, so has keyfold, which is both.
+    """
 
     code = "io"
+
+
+class IoNotFound(IoError, FileNotFoundError):
+    """There is no such file."""
+
+
+class IoExists(IoError, FileExistsError):
+    """There is a file already, which is not to be replaced."""
+
+
+class IoDenied(IoError, PermissionError):
+    """The system does not permit it."""
+
+
+class IoIsDirectory(IoError, IsADirectoryError):
+    """It is a folder."""
 
 
 class InternalError(KeyfoldError, RuntimeError):
@@ -185,5 +210,13 @@ class InternalError(KeyfoldError, RuntimeError):
 
     code = "internal"
 
+
+_BY_ERRNO: dict[int, type[IoError]] = {
+    ENOENT: IoNotFound,
+    EEXIST: IoExists,
+    EACCES: IoDenied,
+    EPERM: IoDenied,
+    EISDIR: IoIsDirectory,
+}
 
 _BY_CODE: dict[str, type[KeyfoldError]] = {cls.code: cls for cls in KeyfoldError.__subclasses__()}

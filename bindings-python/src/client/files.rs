@@ -86,6 +86,10 @@ fn open(path: &Path) -> Result<(File, Metadata)> {
     opened.map_err(|error| at("read", path, error))
 }
 
+// What POSIX says where there is a folder, or a file already.
+const EISDIR: i32 = 21;
+const EEXIST: i32 = 17;
+
 /// Begins the file at `path`; `input` is never replaced.
 fn begin(path: &Path, overwrite: bool, input: Option<&Metadata>) -> Result<PartFile> {
     let wrong = |error| at("write", path, error);
@@ -95,13 +99,13 @@ fn begin(path: &Path, overwrite: bool, input: Option<&Metadata>) -> Result<PartF
             return Err(invalid(format!("{} is the input", path.display())));
         }
         if about.is_dir() {
-            return Err(wrong(io::Error::from_raw_os_error(21)));
+            return Err(wrong(io::Error::from_raw_os_error(EISDIR)));
         }
         if !about.is_file() {
             return Err(invalid(format!("{} is no regular file", path.display())));
         }
         if !overwrite {
-            return Err(wrong(io::Error::from_raw_os_error(17)));
+            return Err(wrong(io::Error::from_raw_os_error(EEXIST)));
         }
     }
     let like = input.filter(|about| about.is_file());

@@ -193,9 +193,9 @@ impl Client {
         self.run(py, bytes, async move {
             let (header, header_len) = header_of(&data, header.as_ref())?;
             let body_len = (bytes - header_len) as u64;
+            let opener = core.opener(&header, body_len, &ring, demands).await?;
             let layout = Layout::new(body_len, header.trailer_len())?;
             let len = usize::try_from(layout.plaintext_len()).unwrap_or(usize::MAX);
-            let opener = core.opener(&header, body_len, &ring, demands).await?;
             Ok(move |py: Python<'_>| {
                 let body = &data.bytes()[header_len..];
                 let plaintext = PyBytes::new_with(py, len, |out| {
@@ -240,10 +240,6 @@ impl Client {
         self.run(py, bytes, async move {
             let (header, header_len) = header_of(&data, header.as_ref())?;
             let body_len = (bytes - header_len) as u64;
-            let layout = Layout::new(body_len, header.trailer_len())?;
-            if layout.plaintext_len() > out.len() as u64 {
-                return Err(invalid("the output buffer is too short"));
-            }
             let opener = core.opener(&header, body_len, &ring, demands).await?;
             Ok(move |py: Python<'_>| {
                 let work = || opener.open_whole_into(&data.bytes()[header_len..], out.bytes());

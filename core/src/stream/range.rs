@@ -83,7 +83,8 @@ impl Layout {
         Ok(RangePlan {
             first,
             fetch: from..if after > last { body_end } else { offset(after) },
-            skip: start - first * segment,
+            // Where nothing is fetched there is nothing to skip.
+            skip: if after == first { 0 } else { start - first * segment },
             take: end - start,
         })
     }

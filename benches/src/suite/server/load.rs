@@ -38,9 +38,11 @@ impl Sample {
     }
 }
 
-/// Sends the requests in turn over so many connections, for so long.
+/// Sends the requests in turn over so many connections, for so long. Where a server cannot `keep`
+/// a connection, each request has one of its own.
 pub(crate) fn run(
     address: &str,
+    keep: bool,
     requests: &[Vec<u8>],
     connections: usize,
     time: Duration,
@@ -50,9 +52,7 @@ pub(crate) fn run(
     runtime.block_on(async {
         let mut streams = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            streams.push(stream);
+            streams.push(connect(address).await?);
         }
         let requests: Rc<[Vec<u8>]> = requests.into();
         let begun = Instant::now();
@@ -64,7 +64,8 @@ pub(crate) fn run(
             .map(|(number, stream)| {
                 let requests = Rc::clone(&requests);
                 let first = number * requests.len() / connections;
-                local.spawn_local(connection(stream, requests, first, end))
+                let again = (!keep).then(|| address.to_owned());
+                local.spawn_local(connection(stream, again, requests, first, end))
             })
             .collect();
         let mut latencies = Vec::new();
@@ -83,8 +84,15 @@ pub(crate) fn run(
     })
 }
 
+async fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 async fn connection(
     mut stream: TcpStream,
+    again: Option<String>,
     requests: Rc<[Vec<u8>]>,
     first: usize,
     end: Instant,
@@ -99,6 +107,9 @@ async fn connection(
         stream.write_all(request).await?;
         answer(&mut stream, &mut buffer).await?;
         latencies.push(begun.elapsed());
+        if let Some(address) = &again {
+            stream = connect(address).await?;
+        }
     }
     Ok(latencies)
 }
