@@ -11,8 +11,10 @@ import sys
 import time
 import urllib.request
 
+import hypothesis
 import keyfold
 import pytest
+from hypothesis import strategies as st
 
 fsspec = pytest.importorskip("fsspec", reason="requirements-extras.txt is not installed")
 pd = pytest.importorskip("pandas", reason="requirements-extras.txt is not installed")
@@ -33,7 +35,10 @@ def find_client():
 
 @pytest.fixture
 def memory():
-    return fsspec.filesystem("memory", global_store=False, skip_instance_cache=True)
+    fs = fsspec.filesystem("memory", skip_instance_cache=True)
+    fs.store.clear()
+    fs.pseudo_dirs[:] = [""]
+    return fs
 
 
 class Counted:
@@ -311,6 +316,51 @@ def test_an_exception_leaves_no_object(place):
     with pytest.warns(ResourceWarning, match="never closed"):
         fs.open(f"{path}3", "wb").write(b"lost")
     assert not fs.exists(f"{path}3")
+
+
+def test_an_upload_in_parts(client, s3_options):
+    part = 5 << 20
+    inner = fsspec.filesystem("s3", skip_instance_cache=True, default_block_size=part, **s3_options)
+    fs = KeyfoldFileSystem(fs=inner, client=client)
+
+    with pytest.raises(Broken), fs.open("bucket/parts", "wb") as file:
+        for _ in range(6):
+            file.write(BIG)
+        assert len(inner.list_multipart_uploads("bucket")) == 1
+        raise Broken
+    assert inner.list_multipart_uploads("bucket") == []
+    assert not fs.exists("bucket/parts")
+
+    with fs.open("bucket/parts", "wb") as file:
+        for _ in range(6):
+            file.write(BIG)
+    assert fs.size("bucket/parts") == 6 * len(BIG)
+    assert fs.cat_file("bucket/parts", -len(BIG)) == BIG
+
+
+def test_what_was_there_stays_until_the_end(client, tmp_path):
+    fs = KeyfoldFileSystem("file", client=client)
+    path = str(tmp_path / "file")
+    fs.pipe_file(path, b"old")
+    with fs.open(path, "wb") as file:
+        file.write(BIG)
+        assert fs.cat_file(path) == b"old"
+    assert fs.cat_file(path) == BIG
+    assert os.listdir(tmp_path) == ["file"]
+
+
+PLACES = st.one_of(st.none(), st.integers(-5 * SEGMENT, 5 * SEGMENT))
+
+
+@hypothesis.settings(deadline=None, max_examples=200)
+@hypothesis.given(length=st.integers(0, 4 * SEGMENT), start=PLACES, end=PLACES)
+def test_any_range(length, start, end):
+    kms = keyfold.EmbeddedKms.in_memory()
+    inner = fsspec.filesystem("memory")
+    fs = KeyfoldFileSystem(fs=inner, client=keyfold.Client(kms, keys=kms.create_key()))
+    fs.pipe_file("/any", BIG[:length])
+    assert fs.cat_file("/any", start, end) == BIG[:length][start:end]
+    assert fs.cat_ranges(["/any"], [start], [end]) == [BIG[:length][start:end]]
 
 
 def test_transactions(place):

@@ -174,7 +174,7 @@ def test_a_dataset(crypt, tmp_path):
 
 def test_over_encrypted_storage(crypt, kms, keys):
     fsspec = pytest.importorskip("fsspec", reason="requirements-extras.txt is not installed")
-    inner = fsspec.filesystem("memory", global_store=False, skip_instance_cache=True)
+    inner = fsspec.filesystem("memory", skip_instance_cache=True)
     options = {"fs": inner, "client": keyfold.Client(kms, keys=keys["footer"])}
     fs = fsspec.filesystem("keyfold", **options)
     properties = crypt.encryption_properties(**COLUMNS)

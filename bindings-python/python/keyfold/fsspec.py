@@ -673,6 +673,10 @@ class KeyfoldFileSystem(ChainedFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         if mode == "create" and self.fs.exists(path):
             raise FileExistsError(path)
+        if type(self.fs) is LocalFileSystem:
+            with self._open(path, "wb", length=memoryview(value).nbytes) as file:
+                file.write(value)
+            return
         sealed = self.client.encrypt(
             value, keys=self._keys, context=self._context, suite=self._suite
         )

@@ -15,7 +15,8 @@ Files hold the short names (``footer``, ``pii``) and the wrapped keys, never a k
 followed: a name in a file means what the reader's ``keys`` say. Each key of a file is wrapped as an
 envelope, whose context says what it is for and by which name, so it opens nothing else.
 
-Who may not use a column's KMS key reads the other columns. After a rotation of a KMS key its older
+Who may not use a column's KMS key reads the other columns, where pyarrow asks for their keys only:
+26 does, up to 24 it asks for the keys of all. After a rotation of a KMS key its older
 files open as before. To replace one by another, let the new one wrap and the old one unwrap::
 
     {"pii": keyfold.Keyring(new, also_unwrap=[old])}

@@ -34,6 +34,9 @@ Encryption is randomised: a column cannot be compared, searched, sorted or uniqu
 Make the engine with ``hide_parameters=True``: when another column's value cannot be bound,
 SQLAlchemy's error shows all values of the statement as Python has them.
 
+Values are encrypted and decrypted where they are bound and read, which may wait for the KMS: with
+``AsyncSession`` too, whose event loop waits with it.
+
 Migrations: the type in the database is that of ``LargeBinary``; write that in migration scripts.
 An existing column of plaintext is encrypted by adding one of bytes, copying the values through the
 model, and dropping the old one. When a table or column is renamed, keep the name that its envelopes
