@@ -1,4 +1,4 @@
-"""docs/python-extras.md: every snippet executed and checked for its types; and a light import."""
+"""The modules for other libraries: their types, their guide, and that nobody pays for them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def test_the_snippets_run(snippets):
 def test_the_snippets_have_their_types(snippets):
     (snippets / "mypy.ini").write_text(CONFIG)
     run("-m", "mypy", "extras.py", cwd=snippets)
+
+
+def test_the_modules_have_their_types(snippets):
+    (snippets / "mypy.ini").write_text(CONFIG)
+    for module in ("django", "fsspec", "parquet", "sqlalchemy"):
+        run("-m", "mypy", "-m", f"keyfold.{module}", cwd=snippets)
 
 
 def test_nothing_is_imported_that_is_not_used(tmp_path):
