@@ -94,7 +94,7 @@ client.secrets.get("name").upper()
 
 
 #: Modules on libraries that need not be here: test_extras.py checks them where they are.
-EXTRAS = ["django", "fsspec", "parquet", "sqlalchemy"]
+EXTRAS = ["_fsspec_files", "django", "fsspec", "parquet", "sqlalchemy"]
 
 
 def check(*command, cwd):

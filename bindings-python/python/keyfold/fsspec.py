@@ -28,12 +28,7 @@ are: a copy is encrypted under the same data key.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import pickle
-import sys
-import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from fsspec.asyn import AsyncFileSystem
@@ -42,22 +37,29 @@ from fsspec.implementations.chained import ChainedFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import filesystem
-from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
+from fsspec.spec import AbstractFileSystem
 from fsspec.utils import tokenize
 
+from ._fsspec_files import (
+    DecryptingFile,
+    EncryptingFile,
+    HeldTarget,
+    LocalTarget,
+    StoredObject,
+    TextFile,
+    take_back,
+)
 from ._host import find_client
 from ._keyfold import inspect
 from .exceptions import InvalidArgument, KeyfoldError, Truncated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from typing_extensions import Buffer
 
     from ._host import AnyClient
     from ._keyfold import Opening
-    from ._streams import EncryptingWriter
     from ._types import Context, Keys, Suite
 
 __all__ = ["DecryptingFile", "EncryptingFile", "KeyfoldFileSystem"]
@@ -68,225 +70,10 @@ _PROBE = 4096
 _HEADER = 65536
 #: What is read at first of an object that is opened: the header, and all of a small object.
 _HEAD = 32 * 1024
-#: What is read to prove the end: the last segments, among them the footer of a Parquet file.
-_TAIL = 128 * 1024
 #: A length up to the end and past it, so that the end is proven.
 _TO_THE_END = 1 << 62
 #: How many lengths are remembered.
 _REMEMBERED = 65536
-
-
-class _Object:
-    """A source for ``open_reader``: an object of a file system, of which parts are kept."""
-
-    def __init__(self, fs: Any, path: str, size: int) -> None:
-        self.size = size
-        self._fs, self._path = fs, path
-        self._parts: list[tuple[int, bytes]] = []
-
-    def keep(self, start: int, part: bytes) -> None:
-        """Keep a part that was read."""
-        self._parts.append((start, part))
-
-    def fetch(self, start: int, end: int) -> None:
-        """Read a part and keep it."""
-        if start < end and self._kept(start, end - start) is None:
-            self.keep(start, self._fs.cat_file(self._path, start=start, end=end))
-
-    def read_at(self, offset: int, length: int, /) -> bytes:
-        part = self._kept(offset, length)
-        if part is None:
-            part = self._fs.cat_file(self._path, start=offset, end=offset + length)
-        return part
-
-    def _kept(self, offset: int, length: int) -> bytes | None:
-        for start, part in self._parts:
-            if start <= offset and offset + length <= start + len(part):
-                return part[offset - start : offset - start + length]
-        return None
-
-
-class _Local:
-    """A local path: the client itself lets the file appear when it is complete."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def close(self) -> None:
-        pass
-
-
-class _Held(io.BytesIO):
-    """A file of the memory file system, whose own files appear when they are opened."""
-
-    def __init__(self, fs: Any, path: str) -> None:
-        super().__init__()
-        self._fs, self._path = fs, path
-
-    def close(self) -> None:
-        pass
-
-    def commit(self) -> None:
-        self._fs.pipe_file(self._path, self.getvalue())
-
-
-def _discard(inner: Any) -> None:
-    """Take back what an inner file has; nothing of it shall be written when it is collected."""
-    if hasattr(inner, "discard"):
-        inner.discard()
-        # The files of the local file system say by themselves whether they are closed.
-        with contextlib.suppress(AttributeError):
-            inner.closed = True
-    else:
-        inner.close()
-
-
-class DecryptingFile(AbstractBufferedFile):  # type: ignore[misc]
-    """A readable, seekable file over an object. Its cache holds plaintext, as ``fsspec`` has it."""
-
-    def __init__(
-        self, fs: KeyfoldFileSystem, path: str, source: _Object, opening: Opening, **options: Any
-    ) -> None:
-        self._source, self._opening = source, opening
-        self._proven = False
-        # Some caches read ahead in a thread.
-        self._reading = threading.Lock()
-        super().__init__(fs, path, mode="rb", size=opening.plaintext_length, **options)
-
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        with self._reading:
-            if end >= self.size:
-                # Past it, which proves it.
-                end = self.size + 1
-                self._proven = True
-            return self._opening.read_at(start, end - start)
-
-    def verify_length(self) -> int:
-        """Prove the end; answer the length of the plaintext in bytes."""
-        with self._reading:
-            if not self._proven:
-                self._source.fetch(max(0, self._source.size - _TAIL), self._source.size)
-                self._opening.verify_length()
-                self._proven = True
-        return int(self.size)
-
-    def seek(self, loc: int, whence: int = 0) -> int:
-        """Go to a place; counted from the end, the end is proven first."""
-        if whence == io.SEEK_END:
-            self.verify_length()
-        return int(super().seek(loc, whence))
-
-    def close(self) -> None:
-        """Close it."""
-        if not self.closed:
-            super().close()
-            self._opening.close()
-
-
-class EncryptingFile(io.BufferedIOBase):
-    """A writable file that becomes an object when it is closed, or at the end of a transaction.
-
-    :meth:`discard` gives it up, and so does a ``with`` block that an exception leaves, a
-    :meth:`close` while an exception is handled that came after the file was opened (which is how
-    libraries close their files when they fail), and the garbage collector.
-    """
-
-    def __init__(self, writer: EncryptingWriter, inner: Any, autocommit: bool) -> None:
-        self._writer, self._inner = writer, inner
-        self._autocommit = autocommit
-        self._handled = sys.exc_info()[1]
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def write(self, data: Buffer, /) -> int:
-        """Encrypt and write all of it; answer how many bytes that were."""
-        return self._writer.write(data)
-
-    def flush(self) -> None:
-        """Hand on what is complete; the rest goes at the end."""
-        if not self._writer.closed:
-            self._writer.flush()
-
-    def tell(self) -> int:
-        """How many bytes of plaintext were written."""
-        return self._writer.tell()
-
-    def close(self) -> None:
-        """Write the end. The object appears, unless a transaction is under way."""
-        if self.closed:
-            return
-        failure = sys.exc_info()[1]
-        if failure is not None and failure is not self._handled:
-            self.discard()
-            warnings.warn(
-                f"a file was closed while {type(failure).__name__} was handled: it is given up",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            return
-        try:
-            self._writer.close()
-            self._inner.close()
-            if self._autocommit:
-                self.commit()
-        except BaseException:
-            self.discard()
-            raise
-        super().close()
-
-    def commit(self) -> None:
-        """Let the object appear; for transactions."""
-        # Those that show an object when they are closed have done so.
-        if hasattr(self._inner, "commit") and not getattr(self._inner, "autocommit", False):
-            self._inner.commit()
-
-    def discard(self) -> None:
-        """Give up."""
-        self._writer.abort()
-        _discard(self._inner)
-        if not self.closed:
-            super().close()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
-
-    def __del__(self) -> None:
-        # A file that nobody closed is not complete.
-        if hasattr(self, "_handled") and not self.closed:
-            self.discard()
-            warnings.warn("a file was never closed", ResourceWarning, stacklevel=2, source=self)
-
-
-class _TextFile(io.TextIOWrapper):
-    """Text over a file that is written; given up where the file would be."""
-
-    def __exit__(self, *failure: Any) -> None:
-        if failure[0] is None:
-            self.close()
-        else:
-            self._give_up()
-
-    def __del__(self) -> None:
-        if not self.closed:
-            self._give_up()
-            warnings.warn("a file was never closed", ResourceWarning, stacklevel=2, source=self)
-
-    def _give_up(self) -> None:
-        file = self.buffer
-        if isinstance(file, EncryptingFile):
-            file.discard()
-        else:
-            self.close()
 
 
 class KeyfoldFileSystem(ChainedFileSystem):  # type: ignore[misc]
@@ -400,8 +187,8 @@ class KeyfoldFileSystem(ChainedFileSystem):  # type: ignore[misc]
 
     # Reading.
 
-    def _object(self, path: str, head: bytes | None = None) -> _Object:
-        source = _Object(self.fs, path, self._sealed_size(path))
+    def _object(self, path: str, head: bytes | None = None) -> StoredObject:
+        source = StoredObject(self.fs, path, self._sealed_size(path))
         if head is None:
             source.fetch(0, min(_HEAD, source.size))
         else:
@@ -414,7 +201,7 @@ class KeyfoldFileSystem(ChainedFileSystem):  # type: ignore[misc]
             raise IsADirectoryError(path)
         return int(entry["size"])
 
-    def _opening(self, source: _Object) -> Opening:
+    def _opening(self, source: StoredObject) -> Opening:
         return self.client._open_reader(source, self._keys, self._context, None, self._unproven)
 
     def open(
@@ -444,7 +231,7 @@ class KeyfoldFileSystem(ChainedFileSystem):  # type: ignore[misc]
         text = {name: options.pop(name) for name in names if name in options}
         binary = mode.replace("t", "") + "b"
         file = super().open(path, binary, block_size, cache_options, **options)
-        return _TextFile(file, **text)
+        return TextFile(file, **text)
 
     def _open(
         self,
@@ -475,25 +262,25 @@ class KeyfoldFileSystem(ChainedFileSystem):  # type: ignore[misc]
         inner = self._open_inner(path, mode, autocommit, **options)
         try:
             writer = self.client.open_writer(
-                inner.path if isinstance(inner, _Local) else inner,
+                inner.path if isinstance(inner, LocalTarget) else inner,
                 keys=self._keys,
                 context=self._context,
                 suite=self._suite,
                 length=length,
             )
         except BaseException:
-            _discard(inner)
+            take_back(inner)
             raise
         return EncryptingFile(writer, inner, autocommit)
 
     def _open_inner(self, path: str, mode: str, autocommit: bool, **options: Any) -> Any:
         """A file of the inner file system, which appears only when it is complete."""
         if isinstance(self.fs, MemoryFileSystem):
-            return _Held(self.fs, path)
+            return HeldTarget(self.fs, path)
         if type(self.fs) is LocalFileSystem and autocommit:
             if self.fs.auto_mkdir:
                 self.fs.makedirs(self.fs._parent(path), exist_ok=True)
-            return _Local(path)
+            return LocalTarget(path)
         # Object stores show an object when it is closed; the files of others wait to be told.
         autocommit = autocommit and isinstance(self.fs, AsyncFileSystem)
         inner = self.fs.open(path, mode, autocommit=autocommit, **options)
