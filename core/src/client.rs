@@ -522,8 +522,8 @@ impl<K: Kms> Client<K> {
         let demands = demands.into();
         demands.check(header)?;
         let len = Layout::new(body_len, header.trailer_len())?.plaintext_len();
-        let unlocked = self.unlock_sized(header, keyring, &demands, Some(len)).await?;
-        Ok(unlocked.into_opener().with_threads(&self.threads))
+        let key = self.unwrap_any(header, keyring, Some(len)).await?;
+        Ok(Unlocked::new(header, key, &demands)?.into_opener().with_threads(&self.threads))
     }
 
     /// Starts a stream. Write [`Sealer::header`], feed the machine, and where an option names a
@@ -604,20 +604,11 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Unlocked> {
-        self.unlock_sized(header, keyring, &demands.into(), None).await
-    }
-
-    async fn unlock_sized(
-        &self,
-        header: &Header,
-        keyring: &Keyring,
-        demands: &Demands,
-        plaintext_len: Option<u64>,
-    ) -> Result<Unlocked> {
+        let demands = demands.into();
         // Before the KMS is asked: what fails here needs no key.
         demands.check(header)?;
-        let key = self.unwrap_any(header, keyring, plaintext_len).await?;
-        Unlocked::new(header, key, demands)
+        let key = self.unwrap_any(header, keyring, None).await?;
+        Unlocked::new(header, key, &demands)
     }
 }
 
