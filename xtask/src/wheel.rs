@@ -161,13 +161,22 @@ fn check_sdist(workspace: &Workspace, sdist: &Path) -> Result<()> {
     const USE: &str = "import keyfold; kms = keyfold.EmbeddedKms.in_memory(); \
                        key = kms.create_key('alias/k'); client = keyfold.Client(kms, keys=key); \
                        assert client.decrypt(client.encrypt(b'sdist')) == b'sdist'";
+    // All files in the archive have one time, the same in every archive: cargo would take what it
+    // built from another for what it is to build from this one.
+    const UNPACK: &str = "import sys, tarfile, time; archive = tarfile.open(sys.argv[1]); \
+                          members = archive.getmembers(); \
+                          [setattr(member, 'mtime', time.time()) for member in members]; \
+                          archive.extractall(sys.argv[2], members)";
     let python = install::fresh_python(workspace, "sdist-check")?;
     let elsewhere = tempfile::tempdir()?;
+    run(Command::new(&python).args(["-c", UNPACK]).arg(sdist).arg(elsewhere.path()))?;
+    let source = elsewhere.path().read_dir()?.next().context("the sdist is empty")??.path();
+    // A folder for builds of its own: a crate has the same name there as in this workspace.
     run(install::pip(&python)
-        .arg(sdist)
+        .arg(source)
         .current_dir(elsewhere.path())
-        .env("MATURIN_PEP517_ARGS", "--profile dev --locked")
-        .env("CARGO_TARGET_DIR", &workspace.target))
+        .env("MATURIN_PEP517_ARGS", "--profile dev")
+        .env("CARGO_TARGET_DIR", workspace.target.join("sdist-build")))
     .context("the sdist does not build")?;
     run(Command::new(&python).args(["-c", USE]).current_dir(elsewhere.path()))
 }

@@ -1,7 +1,7 @@
 //! The Python package, as a user gets it: its wheel in an environment of its own.
 
-use std::ffi::OsString;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -13,8 +13,9 @@ use crate::wheel;
 const FOLDER: &str = "bindings-python";
 
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
-    // pyright is a JavaScript program; its package on PyPI fetches it from npm.
+    // pyright is a JavaScript program, in a package on PyPI.
     install::nodejs()?;
+    let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
     let wheel = wheel::host(workspace)?;
     let python = install::fresh_python(workspace, "binding-python")?;
     let tests = workspace.root.join(FOLDER).join("tests");
@@ -32,6 +33,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         .arg(workspace.root.join(FOLDER).join("pyproject.toml"))
         .arg(tests)
         .current_dir(elsewhere.path())
+        .env("KEYFOLD_COMMAND", keyfold)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
         .env("PYRIGHT_PYTHON_CACHE_DIR", workspace.target.join("pyright")))?;
@@ -39,14 +41,14 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
 }
 
 /// What the tests need: `requirements*.txt` beside them.
-fn lists(folder: &std::path::Path) -> Result<Vec<OsString>> {
+fn lists(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut lists = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("requirements") && name.ends_with(".txt") {
-            lists.push(entry.path().into_os_string());
+            lists.push(entry.path());
         }
     }
     lists.sort();
