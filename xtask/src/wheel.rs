@@ -17,6 +17,12 @@ const MANYLINUX: &str = "manylinux2014";
 /// A larger wheel needs a reason.
 const LIMIT: u64 = 4_000_000;
 
+/// What SQLite is compiled without: search, maps and statistics, half of its code. The store uses
+/// none of them.
+const SQLITE: &str = "-USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_FTS3 \
+                      -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 \
+                      -USQLITE_ENABLE_RTREE -USQLITE_ENABLE_STAT4";
+
 const LINUX: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 /// What maturin reads.
@@ -97,14 +103,8 @@ impl Maturin {
 
     fn wheel(&self, workspace: &Workspace, target: &str, toolchain: &Toolchain) -> Result<PathBuf> {
         let mut command = self.tool("maturin");
-        command.current_dir(&workspace.root).args([
-            "build",
-            "--locked",
-            "--manifest-path",
-            MANIFEST,
-            "--target",
-            target,
-        ]);
+        command.current_dir(&workspace.root).env("LIBSQLITE3_FLAGS", SQLITE);
+        command.args(["build", "--locked", "--manifest-path", MANIFEST, "--target", target]);
         if target.contains("-linux-gnu") {
             // maturin refuses to name a wheel so if it needs more than that.
             command.args(["--zig", "--compatibility", MANYLINUX]);
