@@ -32,6 +32,11 @@ use clap::error::ErrorKind;
 use args::Cli;
 use console::Console;
 
+/// What a request leaves is freed by the thread that commits it; the system's allocator would have
+/// that one wait for a lock of the thread that made it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let line: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&line) {

@@ -85,8 +85,3 @@ pub use stream::{
 };
 pub use suite::Suite;
 pub use transport::Transport;
-
-/// The examples in the README, run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

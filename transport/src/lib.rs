@@ -32,3 +32,8 @@ pub use clock::SystemClock;
 pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
 pub use http::{HttpOptions, HttpTransport, Proxy};
 pub use remote::{RemoteKms, RemoteOptions, connect, connect_over};
+
+/// The examples in the README, run as tests: here, where everything that they use is at hand.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

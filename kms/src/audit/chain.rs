@@ -2,6 +2,8 @@
 
 use std::ops::Bound;
 
+use lz4_flex::block::{compress_prepend_size, decompress, uncompressed_size};
+
 use super::AuditRecord;
 use crate::error::Result;
 use crate::hierarchy::{StoreKeys, damaged};
@@ -12,6 +14,8 @@ pub(super) const HASH_LEN: usize = 32;
 pub(super) const NO_HASH: [u8; HASH_LEN] = [0; HASH_LEN];
 /// The key of the head in [`Table::Config`].
 const HEAD: &[u8] = b"audit-head";
+/// How long the JSON of a run is at most, in bytes: far more than the queue lets into one.
+const MAX_JSON: usize = 16 * 1024 * 1024;
 /// How many runs a walk reads at a time.
 const STEP: usize = 32;
 
@@ -66,13 +70,13 @@ impl Head {
 }
 
 /// A stored run: the hash of the run before, its own hash, the numbers of its first and last
-/// record, and the records as a JSON array.
+/// record, and the records as a JSON array, packed.
 pub(super) struct Run<'a> {
     pub previous: &'a [u8; HASH_LEN],
     pub hash: &'a [u8; HASH_LEN],
     pub first: u64,
     pub last: u64,
-    json: &'a [u8],
+    packed: &'a [u8],
 }
 
 impl<'a> Run<'a> {
@@ -80,20 +84,20 @@ impl<'a> Run<'a> {
         let (previous, rest) = bytes.split_first_chunk()?;
         let (hash, rest) = rest.split_first_chunk()?;
         let (first, rest) = rest.split_first_chunk()?;
-        let (last, json) = rest.split_first_chunk()?;
+        let (last, packed) = rest.split_first_chunk()?;
         let (first, last) = (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
-        Some(Run { previous, hash, first, last, json })
+        Some(Run { previous, hash, first, last, packed })
     }
 
     /// Whether the run is one that this store wrote.
     pub(super) fn is_authentic(&self, keys: &StoreKeys) -> bool {
-        let expected = run_hash(keys, self.previous, self.first, self.last, self.json);
+        let expected = run_hash(keys, self.previous, self.first, self.last, self.packed);
         keyfold::crypto::hash::constant_time_eq(&expected, self.hash)
     }
 
     /// The records, where there are as many as their numbers say.
     pub(super) fn records(&self) -> Option<Vec<AuditRecord>> {
-        let mut records: Vec<AuditRecord> = serde_json::from_slice(self.json).ok()?;
+        let mut records: Vec<AuditRecord> = serde_json::from_slice(&unpack(self.packed)?).ok()?;
         let count = self.last.checked_sub(self.first)?.checked_add(1)?;
         if u64::try_from(records.len()) != Ok(count) {
             return None;
@@ -110,9 +114,19 @@ fn run_hash(
     previous: &[u8],
     first: u64,
     last: u64,
-    json: &[u8],
+    packed: &[u8],
 ) -> [u8; HASH_LEN] {
-    keys.audit_mac.mac(&[b"run", previous, &first.to_be_bytes(), &last.to_be_bytes(), json])
+    keys.audit_mac.mac(&[b"run", previous, &first.to_be_bytes(), &last.to_be_bytes(), packed])
+}
+
+/// The JSON of a run: its length in four bytes, little-endian, and an LZ4 block. Records that
+/// commit together repeat one another; packed, they are a fifth as long.
+fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    let (length, block) = uncompressed_size(packed).ok()?;
+    if length > MAX_JSON {
+        return None;
+    }
+    decompress(block, length).ok()
 }
 
 /// Begins the chain of a new store.
@@ -129,23 +143,20 @@ pub(crate) fn append<'r>(
     records: impl Iterator<Item = &'r [u8]>,
     change: Option<Change>,
 ) -> Result<Head> {
-    let mut row = Vec::with_capacity(1024);
-    row.resize(2 * HASH_LEN + 16, 0);
-    let (first, json) = (head.seq + 1, row.len());
+    let (first, mut json) = (head.seq + 1, Vec::with_capacity(1024));
     for record in records {
-        row.push(if row.len() == json { b'[' } else { b',' });
-        row.extend_from_slice(record);
+        json.push(if json.is_empty() { b'[' } else { b',' });
+        json.extend_from_slice(record);
         head.seq += 1;
     }
-    let written = row.len() > json;
+    let written = !json.is_empty();
     if written {
-        row.push(b']');
+        json.push(b']');
+        let packed = compress_prepend_size(&json);
         let (last, previous) = (head.seq, head.hash);
-        head.hash = run_hash(keys, &previous, first, last, &row[json..]);
-        row[..HASH_LEN].copy_from_slice(&previous);
-        row[HASH_LEN..2 * HASH_LEN].copy_from_slice(&head.hash);
-        row[2 * HASH_LEN..2 * HASH_LEN + 8].copy_from_slice(&first.to_be_bytes());
-        row[2 * HASH_LEN + 8..json].copy_from_slice(&last.to_be_bytes());
+        head.hash = run_hash(keys, &previous, first, last, &packed);
+        let numbers = [first.to_be_bytes(), last.to_be_bytes()].concat();
+        let row = [&previous[..], &head.hash, &numbers, &packed].concat();
         txn.put(Table::Audit, &last.to_be_bytes(), &row)?;
     }
     head.change = change.unwrap_or(head.change);
@@ -179,4 +190,26 @@ pub(crate) fn list(txn: &mut dyn Txn, after: u64, limit: usize) -> Result<Vec<Au
         found.extend(records.filter(|record| record.seq > after).take(limit - found.len()));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_claims_too_much_is_not_unpacked() {
+        let json = b"[{\"operation\":\"Decrypt\"},{\"operation\":\"Decrypt\"}]";
+        let packed = compress_prepend_size(json);
+        assert_eq!(unpack(&packed).as_deref(), Some(&json[..]));
+        let claims = |length: usize| {
+            let length = u32::try_from(length).expect("a length").to_le_bytes();
+            unpack(&[&length[..], &packed[4..]].concat())
+        };
+        assert_eq!(claims(MAX_JSON + 1), None);
+        assert_eq!(claims(u32::MAX as usize), None);
+        assert_eq!(claims(json.len() - 1), None, "it is longer than it says");
+        for cut in 0..packed.len() {
+            assert_ne!(unpack(&packed[..cut]).as_deref(), Some(&json[..]), "cut after {cut}");
+        }
+    }
 }

@@ -6,5 +6,6 @@ mod cors;
 mod http;
 mod life;
 mod limits;
+mod metrics;
 mod tls;
 mod world;
