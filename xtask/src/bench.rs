@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: builds what is measured, then lets the suite measure it.
 
+use std::process::Command;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::install;
 use crate::run::{Workspace, run};
+use crate::{install, wheel};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -23,6 +25,8 @@ enum Suite {
     Cli,
     /// The server under load, against moto_server and a handler that answers a constant.
     Server,
+    /// The Python package against its peers from PyPI.
+    Python,
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -30,21 +34,7 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
     install::c_compiler(workspace)?;
     let suites = if args.suites.is_empty() { Suite::value_variants() } else { &args.suites };
     for suite in suites {
-        let mut command = workspace.cargo();
-        command.args(["run", "--release", "--package", "keyfold-benches", "--"]);
-        match suite {
-            Suite::Core => command.arg("core"),
-            Suite::Cli => {
-                let keyfold = workspace.build_release("keyfold-cli", "keyfold")?;
-                command.arg("cli").arg("--keyfold").arg(keyfold)
-            }
-            Suite::Server => {
-                install::postgres()?;
-                let keyfold = workspace.build_release("keyfold-cli", "keyfold")?;
-                command.arg("server").arg("--keyfold").arg(keyfold);
-                command.arg("--moto").arg(install::moto(workspace)?)
-            }
-        };
+        let mut command = suite.command(workspace)?;
         command.arg("--out").arg(workspace.target.join("bench"));
         if args.quick {
             command.arg("--quick");
@@ -52,4 +42,61 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
         run(&mut command)?;
     }
     Ok(())
+}
+
+impl Suite {
+    /// The program that measures, after what it measures has been built.
+    fn command(self, workspace: &Workspace) -> Result<Command> {
+        let rust = |suite: &str| {
+            let mut command = workspace.cargo();
+            command.args(["run", "--release", "--package", "keyfold-benches", "--", suite]);
+            command
+        };
+        let keyfold = || workspace.build_release("keyfold-cli", "keyfold");
+        Ok(match self {
+            Suite::Core => rust("core"),
+            Suite::Cli => {
+                let mut command = rust("cli");
+                command.arg("--keyfold").arg(keyfold()?);
+                command
+            }
+            Suite::Server => {
+                install::postgres()?;
+                let mut command = rust("server");
+                command.arg("--keyfold").arg(keyfold()?);
+                command.arg("--moto").arg(install::moto(workspace)?);
+                command
+            }
+            Suite::Python => {
+                let mut command = python(workspace)?;
+                command.arg("--keyfold").arg(keyfold()?);
+                command
+            }
+        })
+    }
+}
+
+/// The suite in Python, in an environment with the wheel and the peers.
+fn python(workspace: &Workspace) -> Result<Command> {
+    const PEERS: &str = "benches/python/requirements.txt";
+    let wheel = wheel::host(workspace)?;
+    let python = install::python(workspace, "bench-python", PEERS)?;
+    run(install::pip(&python).args(["--force-reinstall", "--no-deps"]).arg(&wheel))?;
+    // The peers' own wheels, for their sizes.
+    let wheels = workspace.target.join("bench-python").join("wheels");
+    run(Command::new(&python)
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary", ":all:", "--dest"])
+        .arg(&wheels)
+        .arg("-r")
+        .arg(workspace.root.join(PEERS)))?;
+    let mut command = Command::new(python);
+    command
+        .arg(workspace.root.join("benches/python"))
+        .arg("--wheel")
+        .arg(wheel)
+        .arg("--wheels")
+        .arg(wheels)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
 }

@@ -1,5 +1,7 @@
 //! What a fresh machine lacks: installed where that is possible, else named.
 
+pub(crate) mod toolchain;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,21 +85,44 @@ pub(crate) fn rust_component(workspace: &Workspace, component: &str, command: &s
 
 /// A Python of keyfold's own, in a folder under the target folder, with the packages of a list.
 pub(crate) fn python(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
-    let ready = || succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]));
-    if !ready() {
+    let folder = workspace.target.join(name);
+    let python = in_environment(&folder, "python");
+    if !succeeds(Command::new(&python).args(["-m", "pip", "--version"])) {
+        make_environment(&folder)?;
+    }
+    run(pip(&python).arg("-r").arg(workspace.root.join(requirements)))?;
+    Ok(python)
+}
+
+/// A Python with nothing installed, whatever was in its folder before.
+pub(crate) fn fresh_python(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let folder = workspace.target.join(name);
+    make_environment(&folder)?;
+    Ok(in_environment(&folder, "python"))
+}
+
+/// `pip install` of a Python.
+pub(crate) fn pip(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    command
+}
+
+fn make_environment(folder: &Path) -> Result<()> {
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         let otherwise = "install Python 3.9 or later with its `venv` module";
         apt("python3 with venv", &["python3", "python3-venv"], otherwise)?;
     }
-    let folder = workspace.target.join(name);
-    let python = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-    let python = folder.join(python);
-    if !succeeds(Command::new(&python).args(["-m", "pip", "--version"])) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
+}
+
+/// A program of a virtual environment.
+fn in_environment(folder: &Path, name: &str) -> PathBuf {
+    if cfg!(windows) {
+        folder.join("Scripts").join(name).with_extension("exe")
+    } else {
+        folder.join("bin").join(name)
     }
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(workspace.root.join(requirements)))?;
-    Ok(python)
 }
 
 /// [`python`] for packages that need Python 3.11.
@@ -125,9 +150,8 @@ pub(crate) fn openssl() -> Result<()> {
     apt("openssl", &["openssl"], "install OpenSSL's command")
 }
 
-/// The programs of a folder of the project beside the packages that its lock file names, in a
-/// folder under the target folder.
-pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<PathBuf> {
+/// Node.js with npm.
+pub(crate) fn nodejs() -> Result<()> {
     const NEW: &str = "process.exit(Number(process.versions.node.split('.')[0]) < 20 ? 1 : 0)";
     let ready = || find_program(|name| matches!(name, "npm" | "npm.cmd")).is_some();
     if !ready() {
@@ -135,8 +159,15 @@ pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<Pa
         apt("Node.js with npm", &["nodejs", "npm"], otherwise)?;
     }
     if !succeeds(Command::new("node").args(["-e", NEW])) {
-        bail!("Node.js is too old: install version 20 or later, which the AWS SDK needs");
+        bail!("Node.js is too old: install version 20 or later");
     }
+    Ok(())
+}
+
+/// The programs of a folder of the project beside the packages that its lock file names, in a
+/// folder under the target folder.
+pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<PathBuf> {
+    nodejs()?;
     let folder = workspace.target.join(name);
     std::fs::create_dir_all(&folder)?;
     let lock = |folder: &Path| std::fs::read(folder.join("package-lock.json")).ok();

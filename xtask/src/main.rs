@@ -7,6 +7,7 @@ mod demo;
 mod install;
 mod run;
 mod test;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Task {
     Test(test::Args),
     /// Measure, and write target/bench/SUITE.json and SUITE.svg.
     Bench(bench::Args),
+    /// Build the Python package: wheels and the sdist, in target/wheels.
+    Wheel(wheel::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::demo(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
         Task::Bench(args) => bench::bench(&workspace, &args),
+        Task::Wheel(args) => wheel::wheel(&workspace, &args),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

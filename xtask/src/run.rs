@@ -42,6 +42,14 @@ impl Workspace {
         command
     }
 
+    /// The target that the toolchain in use builds for.
+    pub(crate) fn host(&self) -> Result<String> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let words = ["--print", "host-tuple"];
+        let host = capture(Command::new(rustc).args(words).current_dir(&self.root))?;
+        Ok(String::from_utf8(host)?.trim().to_owned())
+    }
+
     /// The names of a package's integration tests.
     pub(crate) fn integration_tests(&self, package: &str) -> Result<Vec<&str>> {
         let package = self
@@ -118,9 +126,16 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// A command as one would type it, variables in front.
 fn show(command: &Command) -> String {
-    let variables = command
-        .get_envs()
-        .filter_map(|(name, value)| Some(format!("{}={} ", name.display(), quote(value?))));
+    let variables =
+        command.get_envs().filter_map(|(name, value)| Some((name, value?))).map(|(name, value)| {
+            match env::split_paths(value).next() {
+                // Programs are looked for in one more folder.
+                Some(first) if name == "PATH" => {
+                    format!("PATH={}:$PATH ", quote(first.as_os_str()))
+                }
+                _ => format!("{}={} ", name.display(), quote(value)),
+            }
+        });
     variables.collect::<String>() + &line(command)
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check there is, one after another, with a table at the end.
 
+mod binding_python;
 mod licences;
 mod wasm;
 
@@ -44,6 +45,8 @@ enum Step {
     Conformance,
     /// The vectors are what their generator makes; Python opens ours and we open Python's.
     Python,
+    /// The Python package: its tests on the installed wheel, its types, its sdist.
+    BindingPython,
     /// The fuzz corpora, and mutations of them, for a few seconds each.
     Fuzz,
     /// `kill -9` at random moments; nothing acknowledged is lost.
@@ -164,6 +167,7 @@ impl Step {
                 run(separate(&mut cargo("test --package"), "cobblestone")
                     .env("KEYFOLD_PYTHON", python))
             }
+            Step::BindingPython => binding_python::check(workspace),
             Step::Fuzz => run(separate(&mut cargo("test --package"), "fuzz_replay")
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),
             Step::Crash => run(separate(&mut cargo("test --package"), "crash")
