@@ -1,4 +1,4 @@
-"""Every snippet of the README: executed one after the other, and checked for its types."""
+"""Every snippet of the READMEs: executed one after the other, and checked for its types."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# The package's own, and the project's.
+READMES = [PACKAGE / "README.md", PACKAGE.parent / "README.md"]
+
+
+@pytest.fixture(params=READMES, ids=["package", "project"])
+def snippets(request, tmp_path):
+    found = re.findall(r"```python\n(.*?)```", request.param.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    (tmp_path / "readme.py").write_text("\n".join(found), encoding="utf-8")
+    return tmp_path
 
 
 def run(*command, cwd):
@@ -18,14 +29,11 @@ def run(*command, cwd):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_snippets_run(tmp_path):
-    assert len(SNIPPETS) >= 9
-    (tmp_path / "readme.py").write_text("\n".join(SNIPPETS), encoding="utf-8")
-    run("readme.py", cwd=tmp_path)
-    assert (tmp_path / "log.kf").exists()
+def test_the_snippets_run(snippets):
+    run("readme.py", cwd=snippets)
+    assert list(snippets.glob("*.kf"))
 
 
-def test_the_snippets_have_their_types(tmp_path):
-    (tmp_path / "readme.py").write_text("\n".join(SNIPPETS), encoding="utf-8")
-    run("-m", "mypy", "--strict", "readme.py", cwd=tmp_path)
-    run("-m", "pyright", "--pythonpath", sys.executable, "readme.py", cwd=tmp_path)
+def test_the_snippets_have_their_types(snippets):
+    run("-m", "mypy", "--strict", "readme.py", cwd=snippets)
+    run("-m", "pyright", "--pythonpath", sys.executable, "readme.py", cwd=snippets)
