@@ -129,7 +129,9 @@ def test_ctrl_c_ends_the_work_and_leaves_nothing(tmp_path, source):
     """In a process of its own; on data without end, and on a pipe that never says anything."""
     os.mkfifo(tmp_path / "silent")
     script = f"""
-        import keyfold, os, sys
+        import keyfold, os, signal
+        # Whoever runs the tests in the background may have had it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         kms = keyfold.EmbeddedKms.in_memory()
         client = keyfold.Client(kms, keys=kms.create_key("alias/docs"))
         os.chdir({str(tmp_path)!r})

@@ -105,6 +105,7 @@ impl Maturin {
         let mut command = self.tool("maturin");
         command.current_dir(&workspace.root).env("LIBSQLITE3_FLAGS", SQLITE);
         command.args(["build", "--locked", "--manifest-path", MANIFEST, "--target", target]);
+        command.args(["--compression-level", "9"]);
         if target.contains("-linux-gnu") {
             // maturin refuses to name a wheel so if it needs more than that.
             command.args(["--zig", "--compatibility", MANYLINUX]);

@@ -20,14 +20,14 @@ use crate::store::{self, StoreError};
 const TRIES: usize = 2;
 
 /// Why a transaction did not commit.
-enum Failure<E> {
+enum Failure {
     /// What was to be done in it failed.
-    Work(E),
+    Work,
     /// The store or the audit chain failed.
     Commit(KmsError),
 }
 
-impl<E> From<StoreError> for Failure<E> {
+impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Failure::Commit(error.into())
     }
@@ -321,6 +321,26 @@ impl Engine {
         taken: Taken<'_>,
         work: impl FnOnce(View<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<(T, usize), E> {
+        let (mut work, mut done) = (Some(work), None);
+        let committed = self.commit_where(taken, &mut |view| {
+            done = work.take().map(|work| work(view));
+            matches!(done, Some(Ok(_)))
+        });
+        match (committed, done) {
+            (Ok(Some(told)), Some(Ok(value))) => Ok((value, told)),
+            (Ok(_), Some(Err(error))) => Err(error),
+            (Err(error), _) => Err(error.into()),
+            (Ok(_), _) => Err(KmsError::internal("the transaction did not run").into()),
+        }
+    }
+
+    /// The same for work that says whether it went well: compiled once, not for every operation.
+    /// Answers how many waiters were told, or nothing where it did not go well.
+    fn commit_where(
+        &self,
+        taken: Taken<'_>,
+        work: &mut dyn FnMut(View<'_>) -> bool,
+    ) -> Result<Option<usize>> {
         let mut log = Log::default();
         let committed = store::write(&*self.store, |txn| {
             let head = Head::read(txn, &self.keys)
@@ -328,29 +348,31 @@ impl Engine {
             let head = head.map_err(Failure::Commit)?;
             self.known.meet(head.change);
             let hold = self.known.which_hold(&taken.records);
-            let done = work(View::write(self, txn, &mut log)).map_err(Failure::Work)?;
+            if !work(View::write(self, txn, &mut log)) {
+                return Err(Failure::Work);
+            }
             let change = self.next_change(head.change, &log).map_err(Failure::Commit)?;
             let waiting = taken.records.iter().zip(&hold).filter(|(_, holds)| **holds);
             let waiting = waiting.map(|(waiting, _)| &waiting.record);
             let records = waiting.chain(&log.records).map(Vec::as_slice);
             audit::append(txn, &self.keys, head, records, change).map_err(Failure::Commit)?;
-            Ok((done, hold, change))
+            Ok((hold, change))
         });
         match committed {
-            Ok((done, hold, change)) => {
+            Ok((hold, change)) => {
                 if let Some(change) = change {
                     self.known.changed(change, &log.touched);
                 }
                 log.forgotten.iter().for_each(|key_id| self.cache.lock().forget(*key_id));
                 let outcome = |i: usize| if hold[i] { Outcome::Durable } else { Outcome::Stale };
-                Ok((done, taken.settle(outcome)))
+                Ok(Some(taken.settle(outcome)))
             }
             // What waits goes back to the queue.
-            Err(Failure::Work(error)) => Err(error),
+            Err(Failure::Work) => Ok(None),
             Err(Failure::Commit(error)) => {
                 self.failed_commits.fetch_add(1, Ordering::Relaxed);
                 taken.settle(|_| Outcome::Failed(error.clone()));
-                Err(error.into())
+                Err(error)
             }
         }
     }
