@@ -12,6 +12,7 @@ pub mod segment;
 
 pub use open::{Demands, HeaderReader, Opener, Unlocked};
 pub use range::{Layout, RangeOpener, RangePlan};
+pub(crate) use seal::body_len_in_memory;
 pub use seal::{LastSegment, Sealer};
 pub use segment::{MessageKey, MessageKeyDeriver, SegmentIndex, SegmentWork, Threads};
 
