@@ -1,7 +1,7 @@
 //! `keyfold.EmbeddedKms`: the KMS in this process.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use keyfold::kms::Kms;
 use keyfold::{Error, ErrorCode, SecretBytes, SystemRng};
@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyString};
 use crate::buffer::{self, Input};
 use crate::drive::{Blocking, wait};
 use crate::errors::{OrRaise, from_python, invalid};
-use crate::fork;
+use crate::fork::Live;
 
 type Engine = Arc<keyfold_kms::EmbeddedKms>;
 
@@ -24,7 +24,7 @@ type Engine = Arc<keyfold_kms::EmbeddedKms>;
 pub(crate) struct EmbeddedKms {
     /// Nothing for one in memory.
     place: Option<Place>,
-    live: Mutex<(u64, Engine)>,
+    live: Live<keyfold_kms::EmbeddedKms>,
 }
 
 /// Where it is, and how its root key is opened.
@@ -156,25 +156,14 @@ fn private_folder(folder: &Path) -> Result<(), Error> {
 impl EmbeddedKms {
     /// The KMS: opened anew in a process that was forked, for a database does not cross.
     pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<Engine> {
-        let generation = fork::generation();
-        {
-            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            if live.0 == generation {
-                return Ok(live.1.clone());
-            }
-        }
-        let Some(place) = &self.place else {
-            let detail = "a KMS in memory does not cross a fork: make it in the child, or use one \
-                          in a folder";
-            return Err(Error::new(ErrorCode::InvalidArgument, detail)).or_raise(py);
-        };
-        let engine = place.open(py)?;
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.0 != generation {
-            // Closing it here would end locks that the parent holds.
-            std::mem::forget(std::mem::replace(&mut *live, (generation, engine)));
-        }
-        Ok(live.1.clone())
+        self.live.get(|| match &self.place {
+            Some(place) => place.open(py),
+            None => Err(invalid(
+                "a KMS in memory does not cross a fork: make it in the child, or use one in a \
+                 folder",
+            ))
+            .or_raise(py),
+        })
     }
 
     pub(crate) fn backend(&self, py: Python<'_>) -> PyResult<Arc<dyn Kms>> {
@@ -182,7 +171,7 @@ impl EmbeddedKms {
     }
 
     fn of(place: Option<Place>, engine: Engine) -> Self {
-        EmbeddedKms { place, live: Mutex::new((fork::generation(), engine)) }
+        EmbeddedKms { place, live: Live::new(engine) }
     }
 }
 
