@@ -58,15 +58,7 @@ impl Client {
                 let options =
                     SealOptions { suite, signer: Some(signer.as_signer()), plaintext_len };
                 let sealed = core.encrypt_with(data.bytes(), &ring, &context, &options).await?;
-                Ok(move |py: Python<'_>| {
-                    let (header, body) = (&sealed.header, &sealed.body);
-                    let envelope = PyBytes::new_with(py, header.len() + body.len(), |out| {
-                        out[..header.len()].copy_from_slice(header);
-                        out[header.len()..].copy_from_slice(body);
-                        Ok(())
-                    })?;
-                    Ok(envelope.into_any().unbind())
-                })
+                Ok(move |py: Python<'_>| joined(py, &sealed.header, &sealed.body))
             });
         }
         self.run(py, bytes, async move {
@@ -274,6 +266,19 @@ fn header_of(data: &Input, detached: Option<&Input>) -> keyfold::Result<(Header,
         Some(header) => Ok((Header::parse_detached(header.bytes())?, 0)),
         None => Header::parse(data.bytes()),
     }
+}
+
+/// An envelope of its parts.
+pub(super) fn joined(py: Python<'_>, header: &[u8], body: &[u8]) -> PyResult<Py<PyAny>> {
+    let len = header.len() + body.len();
+    let envelope = PyBytes::new_with(py, len, |out| {
+        compute(py, len, || {
+            out[..header.len()].copy_from_slice(header);
+            out[header.len()..].copy_from_slice(body);
+        });
+        Ok(())
+    })?;
+    Ok(envelope.into_any().unbind())
 }
 
 fn apart_from(py: Python<'_>, data: &Input, out: &Output) -> PyResult<()> {
