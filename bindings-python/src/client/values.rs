@@ -5,15 +5,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::Client;
+use crate::aio::WORTH_THREAD;
 use crate::buffer::{Input, Output};
 use crate::drive::{apart, compute};
 use crate::errors::{OrRaise, invalid};
 use crate::keys::{CheckArg, ContextArg, KeysArg};
 use crate::sign::{SignerArg, SignersArg};
 use crate::suite::SuiteArg;
-
-/// From this length on a signed message is sealed on a thread of its own where asyncio runs.
-const WORTH_THREAD: usize = 256 * 1024;
 
 #[pymethods]
 impl Client {
