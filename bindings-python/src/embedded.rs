@@ -189,7 +189,7 @@ impl EmbeddedKms {
         crate::wire::response(py, &answer)
     }
 
-    /// Performs an operation of the KMS or the safe, JSON in and JSON out.
+    /// Performs an operation that manages keys or secrets, JSON in and JSON out.
     fn _ask<'py>(
         &self,
         py: Python<'py>,

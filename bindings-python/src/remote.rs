@@ -242,7 +242,7 @@ impl RemoteKms {
         &self.config.url
     }
 
-    /// Performs an operation of the KMS or the safe, JSON in and JSON out.
+    /// Performs an operation that manages keys or secrets, JSON in and JSON out.
     fn _ask<'py>(
         &self,
         py: Python<'py>,
