@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod console;
 mod demo;
 mod install;
 mod run;
@@ -31,6 +32,8 @@ enum Task {
     Test(test::Args),
     /// Measure, and write target/bench/SUITE.json and SUITE.svg.
     Bench(bench::Args),
+    /// Build the console, in target/console, and a keyfold that serves it.
+    Console(console::Args),
     /// Build the Python package: wheels and the sdist, in target/wheels.
     Wheel(wheel::Args),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::demo(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
         Task::Bench(args) => bench::bench(&workspace, &args),
+        Task::Console(args) => console::console(&workspace, &args),
         Task::Wheel(args) => wheel::wheel(&workspace, &args),
     });
     match done {
