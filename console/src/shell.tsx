@@ -82,13 +82,11 @@ function Frame({ now }: { now: Exclude<session.State, { kind: "out" }> }) {
   const place = usePlace();
   const main = useRef<HTMLElement>(null);
   const nav = useRef<HTMLElement>(null);
-  const first = useRef(true);
   const current = VIEWS.find(([name]) => name === (PARTS[place.view] ?? place.view)) ?? VIEWS[0];
   useEffect(() => {
     document.title = `${current[1]} · keyfold`;
     // Whoever came by a link goes on from the heading of what they came to.
-    if (!first.current) main.current?.querySelector("h1")?.focus();
-    first.current = false;
+    main.current?.querySelector("h1")?.focus();
     scrollTo(0, 0);
     nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   }, [place.view, place.argument]);
@@ -172,7 +170,7 @@ export function ThemeChoice() {
 /** The session has ended: the view stays as it is behind the question for another token. */
 function Lost() {
   return (
-    <Dialog title="Your session has ended" close={session.signOut}>
+    <Dialog title="Your session has ended" close={() => {}}>
       <p>
         The server no longer takes your token. Sign in again and go on where you were; nothing of
         what you have typed is lost.

@@ -385,7 +385,7 @@ export function Copy({ text, name = "Copy" }: { text: string; name?: string }) {
   );
 }
 
-/** A question that stops everything else. */
+/** A question that stops everything else. One whose `close` keeps it there stays. */
 export function Dialog(props: {
   title: string;
   close: () => void;
@@ -394,12 +394,22 @@ export function Dialog(props: {
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
+  const close = useRef(props.close);
+  close.current = props.close;
   useEffect(() => {
     const element = dialog.current;
+    if (!element) return;
     const before = document.activeElement;
-    element?.showModal();
+    // The browser closes it by itself where somebody insists.
+    const closed = () => {
+      close.current();
+      requestAnimationFrame(() => element.isConnected && !element.open && element.showModal());
+    };
+    element.showModal();
+    element.addEventListener("close", closed);
     return () => {
-      element?.close();
+      element.removeEventListener("close", closed);
+      element.close();
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);

@@ -110,7 +110,7 @@ const VIEWS = {
   audit: [
     "#/audit",
     async (page) => {
-      await page.locator("summary").first().click();
+      await page.locator("button.toggle").first().click();
       await page.getByText("requestId").first().waitFor();
     },
   ],

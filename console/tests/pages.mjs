@@ -49,7 +49,7 @@ export async function open(browser, server, { init, ...options } = {}) {
 export async function signIn(page, token) {
   await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("heading", { level: 1, name: "Keys" }).waitFor();
+  await page.getByRole("navigation", { name: "Views" }).waitFor();
 }
 
 /** Goes to a view as somebody does who clicks. */

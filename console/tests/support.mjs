@@ -50,7 +50,19 @@ export class Server {
 
   /** A token that may do everything, unless options say less. */
   token(...options) {
-    return this.keyfold("token", "--subject", "console", ...options);
+    const subject = options.includes("--subject") ? [] : ["--subject", "console"];
+    return this.keyfold("token", ...subject, ...options);
+  }
+
+  /** Calls an operation; answers its status. */
+  async call(token, target, body = {}) {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/x-amz-json-1.1",
+      "x-amz-target": target,
+    };
+    const response = await fetch(this.url, { method: "POST", headers, body: JSON.stringify(body) });
+    return response.status;
   }
 
   async stop() {

@@ -3,16 +3,17 @@
 import { useEffect, useState } from "preact/hooks";
 
 import * as api from "../api";
-import { count, tail, time } from "../format";
-import { Empty, Failure, Table, TextField, View, say, useTask } from "../ui";
+import { count, time } from "../format";
+import { Empty, Facts, Failure, Table, TextField, View, say, useTask } from "../ui";
 
-/** Members of a record that have a column, or mean nothing to a reader. */
-const SHOWN = ["seq", "time", "operation", "principal", "result", "resources"];
+/** Members of a record that have a column of their own. */
+const SHOWN = ["seq", "time", "operation", "result"];
 
 export function Audit() {
   const [records, setRecords] = useState<readonly api.AuditRecord[]>();
   const [next, setNext] = useState<string>();
   const [words, setWords] = useState("");
+  const [changes, setChanges] = useState(false);
   const task = useTask();
   const load = (marker: string | undefined) =>
     void task.run(async () => {
@@ -24,6 +25,7 @@ export function Audit() {
   useEffect(() => load(undefined), []);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const fitting = records?.filter((record) => {
+    if (changes && record.readOnly) return false;
     const text = JSON.stringify(record).toLowerCase();
     return wanted.every((word) => text.includes(word));
   });
@@ -44,6 +46,14 @@ export function Audit() {
         value={words}
         set={setWords}
       />
+      <label class="tick">
+        <input
+          type="checkbox"
+          checked={changes}
+          onChange={(event) => setChanges(event.currentTarget.checked)}
+        />
+        <span>Only what changed something</span>
+      </label>
       <Failure of={task.error} />
       {fitting?.length === 0 ? (
         <Empty title="No such record">
@@ -71,49 +81,48 @@ export function Audit() {
 }
 
 function Row({ record }: { record: api.AuditRecord }) {
+  const [open, setOpen] = useState(false);
   const [main, ...others] = record.resources ?? [];
-  const more = Object.entries(record).filter(([name]) => !SHOWN.includes(name));
   return (
-    <tr>
-      <td class="number">{count(record.seq)}</td>
-      <td class="time">{time(record.time)}</td>
-      <td>
-        <details>
-          <summary>{record.operation}</summary>
-          <dl class="members">
-            <div>
-              <dt>principal</dt>
-              <dd>{record.principal}</dd>
-            </div>
-            {record.resources && (
-              <div>
-                <dt>resources</dt>
-                <dd>{record.resources.join(" ")}</dd>
-              </div>
-            )}
-            {more.map(([name, value]) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{typeof value === "string" ? value : JSON.stringify(value)}</dd>
-              </div>
-            ))}
-          </dl>
-        </details>
-      </td>
-      <td title={record.principal}>{tail(record.principal)}</td>
-      <td title={main}>
-        {main && <code>{short(main)}</code>}
-        {others.length > 0 && <span class="quiet"> and {others.length} more</span>}
-      </td>
-      <td>
-        {record.result === "ok" ? (
-          <span class="state good">ok</span>
-        ) : (
-          <span class="state bad">{record.result}</span>
-        )}
-      </td>
-    </tr>
+    <>
+      <tr>
+        <td class="number">{count(record.seq)}</td>
+        <td class="time">{time(record.time)}</td>
+        <td>
+          <button type="button" class="toggle" aria-expanded={open} onClick={() => setOpen(!open)}>
+            {record.operation}
+          </button>
+        </td>
+        <td title={record.principal}>{last(record.principal)}</td>
+        <td title={main}>
+          {main && <code>{short(main)}</code>}
+          {others.length > 0 && <span class="quiet"> +{others.length}</span>}
+        </td>
+        <td>
+          <span class={record.result === "ok" ? "state good" : "state bad"}>{record.result}</span>
+        </td>
+      </tr>
+      {open && (
+        <tr>
+          <td colSpan={6} class="members">
+            <Facts rows={members(record)} />
+          </td>
+        </tr>
+      )}
+    </>
   );
+}
+
+/** All that a record says, but what the row has in full. */
+function members(record: api.AuditRecord): (readonly [string, string])[] {
+  return Object.entries(record)
+    .filter(([name]) => !SHOWN.includes(name))
+    .map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+}
+
+/** The last part of a principal's ARN. */
+function last(arn: string): string {
+  return arn.split(/[/:]/).at(-1) ?? arn;
 }
 
 /** The part of an ARN that differs from the next one's. */

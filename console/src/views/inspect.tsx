@@ -217,12 +217,12 @@ function Picture({ found }: { found: Found }) {
       <Table name="Parts of the envelope" head={["Part", "From byte", "Bytes", "What it is"]}>
         {grouped(all).map((piece) => (
           <tr key={piece.name}>
-            <td>
+            <td class="name">
               <span class={`swatch ${piece.kind}`} aria-hidden="true" /> {piece.name}
             </td>
             <td class="number">{count(piece.offset)}</td>
             <td class="number">{count(piece.length)}</td>
-            <td>{piece.note}</td>
+            <td class="sentence">{piece.note}</td>
           </tr>
         ))}
       </Table>

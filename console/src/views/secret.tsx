@@ -134,12 +134,13 @@ function Value(props: { name: string; version?: string; small?: boolean }) {
   const which = props.version ? ` of version ${props.version.slice(0, 8)}` : "";
   const shown = (
     <div class="value">
-      <output
-        class={seen === undefined ? "hidden-value" : "seen-value"}
-        aria-label={`Value${which}`}
-      >
-        {seen ?? "••••••••••••"}
-      </output>
+      {seen === undefined ? (
+        <samp class="hidden-value" aria-hidden="true">
+          ••••••••••••
+        </samp>
+      ) : (
+        <samp>{seen}</samp>
+      )}
       {seen === undefined ? (
         <button
           type="button"

@@ -23,16 +23,12 @@ impl Operation for ListAuditRecordsRequest {
         call.authorize_account("keyfold:ListAuditRecords")?;
         // Records are of all keys.
         call.require_no_limit()?;
-        let newest = match self.marker.as_deref() {
-            Some(marker) => {
-                let last = call.read_marker(LIST, marker)?;
-                let last = last.try_into().map_err(|_| damaged("a marker"))?;
-                u64::from_be_bytes(last)
-            }
-            None => {
-                let keys = &call.engine.keys;
-                Head::read(&mut call.txn, keys)?.ok_or_else(|| damaged("the audit head"))?.seq
-            }
+        let newest = if let Some(marker) = self.marker.as_deref() {
+            let last = call.read_marker(LIST, marker)?;
+            u64::from_be_bytes(last.try_into().map_err(|_| damaged("a marker"))?)
+        } else {
+            let keys = &call.engine.keys;
+            Head::read(&mut call.txn, keys)?.ok_or_else(|| damaged("the audit head"))?.seq
         };
         let size = pages::size(self.limit, 100);
         let older = newest.saturating_sub(size as u64);
