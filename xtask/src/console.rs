@@ -32,7 +32,11 @@ pub(crate) fn console(workspace: &Workspace, args: &Args) -> Result<()> {
 pub(crate) fn page(workspace: &Workspace) -> Result<PathBuf> {
     let package = package(workspace)?;
     let folder = install::node(workspace, "console-build", "console")?;
-    // Not in the lock file: it is built from this tree.
+    // Not in the lock file: it is built from this tree, and a new one may have the same version.
+    let installed = folder.join("node_modules").join("keyfold");
+    if installed.exists() {
+        fs::remove_dir_all(installed)?;
+    }
     run(install::npm(&folder)
         .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
         .arg(package))?;
