@@ -4,6 +4,7 @@ pub mod aws;
 pub mod breaker;
 pub mod cache;
 pub mod deadline;
+pub mod remote;
 pub mod retry;
 pub mod router;
 

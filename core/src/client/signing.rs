@@ -2,10 +2,10 @@
 
 use super::{Client, SealOptions, Signer};
 use crate::envelope::{EnvelopeSignature, PendingSignature, SignerHint};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::keys::KeyUri;
 use crate::kms::{Kms, Request, Response, SignInput, unexpected_response};
-use crate::sign::{MessageHasher, PublicKey, SignatureAlgorithm};
+use crate::sign::{EncodedPublicKey, MessageHasher, PublicKey, SignatureAlgorithm};
 
 /// The longest message that a KMS hashes itself, in bytes.
 const MAX_KMS_MESSAGE: usize = 4096;
@@ -115,11 +115,18 @@ impl<K: Kms> Client<K> {
     /// # Errors
     /// The `kms_*` codes; `kms_protocol` where the KMS answers no valid key.
     pub async fn public_key(&self, key: &KeyUri) -> Result<PublicKey> {
+        self.encoded_public_key(key).await?.parse().map_err(no_public_key)
+    }
+
+    /// As [`public_key`](Client::public_key), for a host that verifies signatures itself.
+    ///
+    /// # Errors
+    /// The `kms_*` codes.
+    pub async fn encoded_public_key(&self, key: &KeyUri) -> Result<EncodedPublicKey> {
         match self.kms.call(&Request::GetPublicKey { key: key.clone() }).await? {
-            Response::PublicKey { spki, .. } => PublicKey::from_spki_der(&spki).map_err(|error| {
-                Error::new(crate::ErrorCode::KmsProtocol, "the KMS answered no valid public key")
-                    .with_source(error)
-            }),
+            Response::PublicKey { spki, .. } => {
+                EncodedPublicKey::from_spki_der(&spki).map_err(no_public_key)
+            }
             _ => Err(unexpected_response()),
         }
     }
@@ -221,4 +228,8 @@ impl<K: Kms> Client<K> {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+fn no_public_key(error: Error) -> Error {
+    Error::new(ErrorCode::KmsProtocol, "the KMS answered no valid public key").with_source(error)
 }

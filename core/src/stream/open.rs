@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
+use super::host::{HostOpener, HostRanges};
 use super::range::{Layout, RangeOpener};
 use super::seal::{absorb, output_too_short};
 use super::segment::{
-    MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
+    HostKey, MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
     open_items_in_place,
 };
 use super::{PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
@@ -267,6 +268,38 @@ impl Unlocked {
         body_len: u64,
     ) -> Result<RangeOpener> {
         self.ranges(prefix, body_len)
+    }
+
+    /// Hands the message over to a host that runs the AEAD itself, once the commitment at the start
+    /// of the body holds: the key, and the machine that keeps the rules.
+    ///
+    /// # Errors
+    /// `authentication_failed` where the commitment does not hold.
+    pub fn into_host(self, prefix: &[u8; PREFIX_LEN]) -> Result<(HostKey, HostOpener)> {
+        let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
+        let hash = self
+            .signature
+            .as_ref()
+            .map(|signature| SignatureHash::new(signature, &self.stable, prefix));
+        let (key, nonces) = key.into_host();
+        Ok((key, HostOpener::new(nonces, hash, self.signers, self.trailer_len)))
+    }
+
+    /// As [`into_ranges`](Unlocked::into_ranges), or
+    /// [`into_unproven_ranges`](Unlocked::into_unproven_ranges) for a signed envelope, for a host
+    /// that runs the AEAD itself.
+    ///
+    /// # Errors
+    /// Those of [`into_unproven_ranges`](Unlocked::into_unproven_ranges).
+    pub fn into_host_ranges(
+        self,
+        prefix: &[u8; PREFIX_LEN],
+        body_len: u64,
+    ) -> Result<(HostKey, HostRanges)> {
+        let layout = Layout::new(body_len, self.trailer_len)?;
+        let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
+        let (key, nonces) = key.into_host();
+        Ok((key, HostRanges::new(nonces, layout)))
     }
 
     fn ranges(self, prefix: &[u8; PREFIX_LEN], body_len: u64) -> Result<RangeOpener> {
