@@ -210,11 +210,30 @@ impl<K: Kms> Client<K> {
     ) -> Result<Vec<u8>> {
         match signer {
             Signer::Local(key) => pending.sign(key),
-            Signer::Kms(key) => {
-                let signature = self.sign_input(key, pending.algorithm(), pending.input()).await?;
-                pending.into_trailer(&signature)
-            }
+            Signer::Kms(key) => self.sign_pending_in_kms(pending, key).await,
         }
+    }
+
+    /// How an envelope says that a KMS key signs it: the public key stands in the header.
+    ///
+    /// # Errors
+    /// The `kms_*` codes; `invalid_argument` for a key that does not sign envelopes.
+    pub async fn kms_signature(&self, key: &KeyUri) -> Result<EnvelopeSignature> {
+        let key = self.encoded_public_key(key).await?;
+        EnvelopeSignature::new(key.spec(), SignerHint::Spki(key.as_der().to_vec()))
+    }
+
+    /// As [`sign_pending`](Client::sign_pending), by a KMS key.
+    ///
+    /// # Errors
+    /// Those of [`sign_pending`](Client::sign_pending).
+    pub async fn sign_pending_in_kms(
+        &self,
+        pending: PendingSignature,
+        key: &KeyUri,
+    ) -> Result<Vec<u8>> {
+        let signature = self.sign_input(key, pending.algorithm(), pending.input()).await?;
+        pending.into_trailer(&signature)
     }
 
     /// Nothing for an unsigned envelope.

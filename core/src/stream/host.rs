@@ -4,15 +4,16 @@
 //! What the machines keep are the rules: numbers and nonces of segments, the short last one,
 //! limits, and what a signature is over.
 
-use zeroize::Zeroizing;
-
 use super::range::{Layout, RangePlan};
 use super::segment::{HostKey, Nonces, SegmentDigest, SegmentIndex, SegmentWork};
 use super::{SEALED_SEGMENT_LEN, SEGMENT_LEN};
-use crate::crypto::aead::{AeadKey, TAG_LEN};
+use crate::crypto::aead::{AeadKey, NONCE_LEN, TAG_LEN};
 use crate::crypto::hash::Sha256;
 use crate::envelope::{PendingSignature, SignatureCheck, SignatureHash, SignerPolicy};
 use crate::error::{Error, Result};
+
+/// A nonce; it belongs to one segment of one message alone.
+type Nonce = [u8; NONCE_LEN];
 
 /// Seals one message with the host's AEAD; [`Sealer::into_host`](super::Sealer::into_host) makes
 /// it. Plaintext never comes here.
@@ -37,11 +38,11 @@ use crate::error::{Error, Result};
 /// assert_eq!(work.len(), 2); // full segments; the last is always a short one
 /// let mut pieces = plaintext.chunks(16_384);
 /// for (work, piece) in work.iter().zip(&mut pieces) {
-///     cipher.seal(work, piece, &mut body)?;
+///     cipher.seal(&work.nonce, piece, &mut body)?;
 /// }
 /// let rest = pieces.next().expect("7232 bytes");
 /// let (work, end) = machine.hand_out_last(rest.len())?;
-/// cipher.seal(&work, rest, &mut body)?;
+/// cipher.seal(&work.nonce, rest, &mut body)?;
 /// assert!(end.take_back(None)?.is_none()); // the header asks for no signature
 /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
 /// # let (mut opener, mut plain) = (unlocked.into_opener(), Vec::new());
@@ -148,11 +149,11 @@ impl HostSealed {
 /// let mut plaintext = Vec::new();
 /// for work in machine.hand_out(held.len())? {
 ///     let (sealed, rest) = held.split_at(work.plaintext_len + 16);
-///     cipher.open(&work, sealed, &mut plaintext)?;
+///     cipher.open(&work.nonce, sealed, &mut plaintext)?;
 ///     held = rest;
 /// }
 /// let (work, end) = machine.hand_out_last(held.len())?;
-/// cipher.open(&work, held, &mut plaintext)?;
+/// cipher.open(&work.nonce, held, &mut plaintext)?;
 /// assert!(end.take_back(None, &[])?.is_none()); // no signature was demanded
 /// assert_eq!(plaintext, [7; 40_000]);
 /// # Ok::<(), keyfold::Error>(())
@@ -315,34 +316,34 @@ impl HostKey {
 }
 
 impl SegmentCipher {
-    /// Seals one segment and appends ciphertext and tag.
+    /// Seals one segment under the nonce of its work, and appends ciphertext and tag.
     ///
     /// # Errors
-    /// `invalid_argument` where `plaintext` is not as long as the work says.
-    pub fn seal(&self, work: &SegmentWork, plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        if plaintext.len() != work.plaintext_len {
-            return Err(Error::invalid("a segment has another length"));
+    /// `invalid_argument` for more than a segment.
+    pub fn seal(&self, nonce: &Nonce, plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if plaintext.len() > SEGMENT_LEN {
+            return Err(Error::invalid("a segment has at most 16384 bytes"));
         }
         let start = out.len();
         out.extend_from_slice(plaintext);
-        let tag = self.0.seal(&work.nonce, &[], &mut out[start..]);
+        let tag = self.0.seal(nonce, &[], &mut out[start..]);
         out.extend_from_slice(&tag);
         Ok(())
     }
 
-    /// Opens one segment and appends its plaintext.
+    /// Opens one segment under the nonce of its work, and appends its plaintext.
     ///
     /// # Errors
     /// `authentication_failed`; `out` then gains nothing.
-    pub fn open(&self, work: &SegmentWork, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let (data, tag) = sealed
-            .split_last_chunk()
-            .filter(|(data, _)| data.len() == work.plaintext_len)
-            .ok_or_else(Error::authentication)?;
-        let mut plaintext = Zeroizing::new(data.to_vec());
-        self.0.open(&work.nonce, &[], &mut plaintext, tag)?;
-        out.extend_from_slice(&plaintext);
-        Ok(())
+    pub fn open(&self, nonce: &Nonce, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let (data, tag) = sealed.split_last_chunk().ok_or_else(Error::authentication)?;
+        let start = out.len();
+        out.extend_from_slice(data);
+        let opened = self.0.open(nonce, &[], &mut out[start..], tag);
+        if opened.is_err() {
+            out.truncate(start);
+        }
+        opened
     }
 }
 
