@@ -13,7 +13,7 @@ use crate::wire::{bytes, context};
 #[derive(Default)]
 pub struct HeaderReader {
     reader: Core,
-    pub(crate) header: Option<Header>,
+    header: Option<Header>,
 }
 
 #[wasm_bindgen]
@@ -54,13 +54,6 @@ impl HeaderReader {
     }
 }
 
-impl HeaderReader {
-    pub(crate) fn header(&self) -> Js<Header> {
-        // Asked before the header was whole: a defect of the TypeScript side.
-        self.header.clone().ok_or_else(|| JsValue::from_str("no header"))
-    }
-}
-
 fn info(header: &Header, total: Option<f64>) -> Result<JsValue> {
     let recipients = Array::new();
     for recipient in header.recipients() {
@@ -86,7 +79,7 @@ fn info(header: &Header, total: Option<f64>) -> Result<JsValue> {
         ])
         .into()
     });
-    let header_len = header.to_bytes()?.len() as u64;
+    let header_len = header.as_bytes().len() as u64;
     let (mut body_len, mut plaintext_len) = (JsValue::UNDEFINED, JsValue::UNDEFINED);
     if let Some(total) = total {
         let body = whole(total)?.saturating_sub(header_len);

@@ -13,9 +13,13 @@ use crate::wire::bytes;
 
 /// An envelope whose data key is known.
 #[wasm_bindgen]
-pub struct Unlocked(pub(crate) Option<Core>);
+pub struct Unlocked(Option<Core>);
 
 impl Unlocked {
+    pub(crate) fn new(core: Core) -> Self {
+        Unlocked(Some(core))
+    }
+
     fn take(&mut self, prefix: &[u8]) -> Result<(Core, [u8; PREFIX_LEN])> {
         let prefix = prefix.first_chunk().copied().ok_or_else(|| {
             Error::new(ErrorCode::Truncated, "the body ends before its first segment")

@@ -1,6 +1,5 @@
 //! keyfold's own server, or AWS, over the host's `fetch`.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use js_sys::{Array, Function, Uint8Array};
@@ -24,7 +23,7 @@ use crate::wire::{bytes, response, to_request};
 
 /// A remote KMS.
 #[wasm_bindgen]
-pub struct RemoteKms(pub(crate) Arc<Core>);
+pub struct RemoteKms(Arc<Core>);
 
 #[wasm_bindgen]
 impl RemoteKms {
@@ -160,6 +159,3 @@ fn read_answer(answer: &Array) -> Option<HttpResponse> {
     let body = answer.get(2).dyn_ref().map(Uint8Array::to_vec)?;
     Some(HttpResponse { status, headers, body })
 }
-
-/// Keeps the name in use where only the client is compiled.
-pub(crate) type Shared = Rc<keyfold::Client<Arc<dyn Kms>>>;

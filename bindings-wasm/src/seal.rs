@@ -5,7 +5,7 @@ use keyfold::{Error, KeyUri, Result, Sealer};
 use wasm_bindgen::prelude::*;
 
 use crate::errors::{Js, to_js, whole};
-use crate::remote::Shared;
+use crate::client::Shared;
 use crate::spec::invalid;
 use crate::task::begin;
 use crate::wire::bytes;

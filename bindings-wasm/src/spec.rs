@@ -1,7 +1,6 @@
-//! What every call says of keys and context, as one text of JSON that `js/keyfold.ts` makes.
+//! What calls say of keys and context: read once, and then known by a number.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Array, Uint8Array};
@@ -10,22 +9,7 @@ use keyfold::stream::Demands;
 use keyfold::{
     ContextCheck, EncryptionContext, Error, ErrorCode, KeyUri, Keyring, Result, SignerPolicy, Suite,
 };
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
-
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[derive(Default)]
-struct Text {
-    wrap: Vec<String>,
-    unwrap: Vec<String>,
-    bind: Option<Vec<String>>,
-    discover: Option<String>,
-    context: BTreeMap<String, String>,
-    contains: bool,
-    suite: Option<String>,
-    suites: Option<Vec<String>>,
-}
 
 /// Keys, context and suites of one call.
 pub(crate) struct Spec {
@@ -37,30 +21,47 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    fn read(text: &str) -> Result<Self> {
-        let text: Text = serde_json::from_str(text)
-            .map_err(|_| invalid("keys and context are texts of Unicode characters"))?;
-        let keys = |names: Vec<String>| names.into_iter().map(KeyUri::new).collect::<Result<Vec<_>>>();
-        let (wrap, unwrap) = (keys(text.wrap)?, keys(text.unwrap)?);
+    /// Reads a list of words and their values: `wrap` KEY, `unwrap` KEY, `discover` SCHEME, `bind`
+    /// NAME, `bound`, `pair` NAME VALUE, `contains`, `suite` NAME, `accept` NAME, `accepting`.
+    pub(crate) fn read(words: &Array) -> Result<Self> {
+        let mut words = words.iter().map(|word| JsValue::from(word).as_string().unwrap_or_default());
+        let mut next = move || words.next();
+        let (mut wrap, mut unwrap, mut discover) = (Vec::new(), Vec::new(), None);
+        let (mut bind, mut context, mut contains) = (None, EncryptionContext::new(), false);
+        let (mut suite, mut suites) = (Suite::Aes256Gcm, None);
+        while let Some(word) = next() {
+            let mut value = || next().unwrap_or_default();
+            match word.as_str() {
+                "wrap" => wrap.push(KeyUri::new(value())?),
+                "unwrap" => unwrap.push(KeyUri::new(value())?),
+                "discover" => discover = Some(value()),
+                "bound" => bind = Some(Vec::new()),
+                "bind" => bind.get_or_insert_default().push(value()),
+                "pair" => {
+                    let name = value();
+                    context.insert(name, value());
+                }
+                "contains" => contains = true,
+                "suite" => suite = named(&value())?,
+                "accepting" => suites = Some(Vec::new()),
+                "accept" => suites.get_or_insert_default().push(named(&value())?),
+                _ => return Err(invalid("an option is of another form")),
+            }
+        }
         let mut wrap = wrap.into_iter();
-        let mut keyring = match (wrap.next(), text.discover) {
-            (Some(first), _) => unwrap
-                .into_iter()
-                .fold(Keyring::generate_with(first), Keyring::also_unwrap_with),
+        let mut keyring = match (wrap.next(), discover) {
+            (Some(first), _) => {
+                unwrap.into_iter().fold(Keyring::generate_with(first), Keyring::also_unwrap_with)
+            }
             (None, Some(scheme)) => Keyring::discover(scheme),
             (None, None) => Keyring::unwrap_with(unwrap),
         };
         keyring = wrap.fold(keyring, Keyring::also_wrap_with);
-        if let Some(names) = text.bind {
+        if let Some(names) = bind {
             keyring = keyring.bind_only(names);
         }
-        let suite = text.suite.as_deref().map_or(Ok(Suite::Aes256Gcm), suite)?;
-        let suites = match &text.suites {
-            None => Suite::ALL.to_vec(),
-            Some(names) => names.iter().map(|name| self::suite(name)).collect::<Result<_>>()?,
-        };
-        let context = text.context.into_iter().collect();
-        Ok(Spec { keyring, context, contains: text.contains, suite, suites })
+        let suites = suites.unwrap_or_else(|| Suite::ALL.to_vec());
+        Ok(Spec { keyring, context, contains, suite, suites })
     }
 
     /// What is demanded of an envelope; `signers` is undefined, `"any"` or a list of keys in DER.
@@ -76,16 +77,17 @@ impl Spec {
         if signers.is_string() {
             return Ok(demands.signed_by(SignerPolicy::Anyone));
         }
-        let list = Array::from(signers);
-        let keys = list.iter().map(|der| {
+        let list: Array = Array::from(signers);
+        let mut keys = Vec::new();
+        for der in list.iter() {
             let der = JsValue::from(der).dyn_ref().map(Uint8Array::to_vec).unwrap_or_default();
-            EncodedPublicKey::from_spki_der(&der)
-        });
-        Ok(demands.signed_by(SignerPolicy::OneOfEncoded(keys.collect::<Result<_>>()?)))
+            keys.push(EncodedPublicKey::from_spki_der(&der)?);
+        }
+        Ok(demands.signed_by(SignerPolicy::OneOfEncoded(keys)))
     }
 }
 
-fn suite(name: &str) -> Result<Suite> {
+fn named(name: &str) -> Result<Suite> {
     Suite::ALL
         .iter()
         .copied()
@@ -97,19 +99,29 @@ pub(crate) fn invalid(detail: &'static str) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail)
 }
 
-/// The last one that was read: most calls say the same as the one before.
+/// Those that are known, by their numbers.
 #[derive(Default)]
-pub(crate) struct LastSpec(RefCell<Option<(String, Rc<Spec>)>>);
+pub(crate) struct Specs(RefCell<Vec<Option<Rc<Spec>>>>);
 
-impl LastSpec {
-    pub(crate) fn read(&self, text: &str) -> Result<Rc<Spec>> {
-        if let Some((last, spec)) = &*self.0.borrow()
-            && last == text
-        {
-            return Ok(spec.clone());
+impl Specs {
+    pub(crate) fn keep(&self, spec: Spec) -> usize {
+        let mut specs = self.0.borrow_mut();
+        let free = specs.iter().position(Option::is_none).unwrap_or(specs.len());
+        if free == specs.len() {
+            specs.push(None);
         }
-        let spec = Rc::new(Spec::read(text)?);
-        *self.0.borrow_mut() = Some((text.to_owned(), spec.clone()));
-        Ok(spec)
+        specs[free] = Some(Rc::new(spec));
+        free
+    }
+
+    pub(crate) fn forget(&self, number: usize) {
+        if let Some(spec) = self.0.borrow_mut().get_mut(number) {
+            *spec = None;
+        }
+    }
+
+    pub(crate) fn get(&self, number: usize) -> Result<Rc<Spec>> {
+        let spec = self.0.borrow().get(number).cloned().flatten();
+        spec.ok_or_else(|| Error::new(ErrorCode::Internal, "keys and context are not known"))
     }
 }

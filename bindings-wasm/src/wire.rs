@@ -59,10 +59,6 @@ fn optional(key: Option<&KeyUri>) -> JsValue {
     key.map_or(JsValue::UNDEFINED, uri)
 }
 
-fn text(text: Option<&String>) -> JsValue {
-    text.map_or(JsValue::UNDEFINED, |text| text.as_str().into())
-}
-
 fn input(input: &SignInput) -> [(&'static str, JsValue); 2] {
     let (message, is_digest) = match input {
         SignInput::Message(message) => (message, false),
@@ -71,7 +67,7 @@ fn input(input: &SignInput) -> [(&'static str, JsValue); 2] {
     [("message", bytes(message)), ("isDigest", is_digest.into())]
 }
 
-/// A request for a KMS written in JavaScript.
+/// A request of the core for a KMS written in JavaScript: those that [`crate::client`] makes.
 #[cfg(feature = "client")]
 pub(crate) fn request(request: &Request) -> Result<JsValue> {
     Ok(match request {
@@ -99,18 +95,6 @@ pub(crate) fn request(request: &Request) -> Result<JsValue> {
             ("key", optional(key.as_ref())),
             ("to", uri(to)),
         ]),
-        Request::Encrypt { key, plaintext, context: pairs } => object(&[
-            ("type", "encrypt".into()),
-            ("key", uri(key)),
-            ("plaintext", bytes(plaintext.expose())),
-            ("context", context(pairs)),
-        ]),
-        Request::Decrypt { key, ciphertext, context: pairs } => object(&[
-            ("type", "decrypt".into()),
-            ("key", optional(key.as_ref())),
-            ("ciphertext", bytes(ciphertext)),
-            ("context", context(pairs)),
-        ]),
         Request::Sign { key, algorithm, input: given } => {
             let [message, is_digest] = input(given);
             object(&[
@@ -121,34 +105,10 @@ pub(crate) fn request(request: &Request) -> Result<JsValue> {
                 is_digest,
             ])
         }
-        Request::Verify { key, algorithm, input: given, signature } => {
-            let [message, is_digest] = input(given);
-            object(&[
-                ("type", "verify".into()),
-                ("key", uri(key)),
-                ("algorithm", algorithm.as_str().into()),
-                message,
-                is_digest,
-                ("signature", bytes(signature)),
-            ])
-        }
         Request::GetPublicKey { key } => {
             object(&[("type", "getPublicKey".into()), ("key", uri(key))])
         }
         Request::ResolveKey { key } => object(&[("type", "resolveKey".into()), ("key", uri(key))]),
-        Request::PutSecret { name, value, key, token } => object(&[
-            ("type", "putSecret".into()),
-            ("name", name.as_str().into()),
-            ("value", bytes(value.expose())),
-            ("key", optional(key.as_ref())),
-            ("token", token.as_str().into()),
-        ]),
-        Request::GetSecret { name, version, stage } => object(&[
-            ("type", "getSecret".into()),
-            ("name", name.as_str().into()),
-            ("version", text(version.as_ref())),
-            ("stage", text(stage.as_ref())),
-        ]),
         _ => return Err(Error::new(ErrorCode::Internal, "a request without a form here")),
     })
 }
@@ -335,22 +295,11 @@ pub(crate) fn to_response(request: &Request, value: &JsValue) -> Result<Response
         }
         Request::Wrap { .. } | Request::Rewrap { .. } => Response::Wrapped(from.wrapped()?),
         Request::Unwrap { .. } => Response::Unwrapped(from.data_key("dataKey")?),
-        Request::Encrypt { .. } => {
-            Response::Ciphertext { ciphertext: from.bytes("ciphertext")?, key: from.key("key")? }
-        }
-        Request::Decrypt { .. } => {
-            Response::Plaintext { plaintext: from.secret("plaintext")?, key: from.key("key")? }
-        }
         Request::Sign { .. } => Response::Signature(from.bytes("signature")?),
-        Request::Verify { .. } => Response::Verified,
         Request::GetPublicKey { .. } => {
             Response::PublicKey { spki: from.bytes("spki")?, key: from.key("key")? }
         }
         Request::ResolveKey { .. } => Response::Key(from.key("key")?),
-        Request::PutSecret { .. } => Response::SecretVersion { version: from.string("version")? },
-        Request::GetSecret { .. } => {
-            Response::Secret { value: from.secret("value")?, version: from.string("version")? }
-        }
         _ => return Err(Error::new(ErrorCode::Internal, "a request without a form here")),
     })
 }

@@ -15,7 +15,7 @@ use crate::keys::KeyUri;
 use crate::kms::Kms;
 use crate::kms::cache::{CacheStats, DataKeyCache};
 use crate::sign::SigningKey;
-use crate::stream::{Demands, Layout, Opener, Sealer, Threads, Unlocked};
+use crate::stream::{Demands, Layout, Opener, Sealer, Threads, Unlocked, body_len_in_memory};
 use crate::suite::Suite;
 
 pub use secrets::Secrets;
@@ -294,11 +294,9 @@ impl<K: Kms> Client<K> {
         context: &EncryptionContext,
     ) -> Result<Vec<u8>> {
         let options = SealOptions::default().sized(plaintext);
-        let mut sealer = self.sealer(keyring, context, &options).await?;
-        let mut envelope = sealer.take_header();
-        let header_len = envelope.len();
-        envelope.resize(header_len + body_len(plaintext)?, 0);
-        sealer.seal_whole(plaintext, &mut envelope[header_len..])?;
+        let sealer = self.sealer(keyring, context, &options).await?;
+        let mut envelope = vec![0; sealer.envelope_len(plaintext.len())?];
+        sealer.seal_envelope_into(plaintext, &mut envelope)?;
         Ok(envelope)
     }
 
@@ -330,7 +328,7 @@ impl<K: Kms> Client<K> {
     ) -> Result<Sealed> {
         let mut sealer = self.sealer(keyring, context, &options.sized(plaintext)).await?;
         let header = sealer.take_header();
-        let mut body = vec![0; body_len(plaintext)?];
+        let mut body = vec![0; body_len_in_memory(plaintext.len())?];
         let pending = sealer.seal_whole(plaintext, &mut body)?;
         body.extend_from_slice(&self.trailer(pending, options).await?);
         Ok(Sealed { header, body })
@@ -444,11 +442,9 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Vec<u8>> {
-        let demands = demands.into();
-        // What the caller demands is told before what the body lacks (clause 8.1).
-        demands.check(header)?;
-        let mut plaintext = vec![0; plaintext_len(header, body)?];
-        self.decrypt_body_into(header, body, keyring, demands, &mut plaintext).await?;
+        let opener = self.opener(header, body.len() as u64, keyring, demands).await?;
+        let mut plaintext = vec![0; opener.plaintext_len(body.len())?];
+        opener.open_whole_into(body, &mut plaintext)?;
         Ok(plaintext)
     }
 
@@ -465,23 +461,8 @@ impl<K: Kms> Client<K> {
         out: &mut [u8],
     ) -> Result<usize> {
         let (header, header_len) = Header::parse(envelope)?;
-        self.decrypt_body_into(&header, &envelope[header_len..], keyring, demands, out).await
-    }
-
-    async fn decrypt_body_into(
-        &self,
-        header: &Header,
-        body: &[u8],
-        keyring: &Keyring,
-        demands: impl Into<Demands>,
-        out: &mut [u8],
-    ) -> Result<usize> {
-        let demands = demands.into();
-        demands.check(header)?;
-        if out.len() < plaintext_len(header, body)? {
-            return Err(Error::invalid("the output buffer is too short"));
-        }
-        let opener = self.opener(header, body.len() as u64, keyring, demands).await?;
+        let body = &envelope[header_len..];
+        let opener = self.opener(&header, body.len() as u64, keyring, demands).await?;
         opener.open_whole_into(body, out)
     }
 
@@ -536,10 +517,11 @@ impl<K: Kms> Client<K> {
         demands: impl Into<Demands>,
     ) -> Result<Unlocked> {
         let demands = demands.into();
+        // What the caller demands is told before what the body lacks (clause 8.1).
         demands.check(header)?;
         let len = Layout::new(body_len, header.trailer_len())?.plaintext_len();
         let key = self.unwrap_any(header, keyring, Some(len)).await?;
-        Unlocked::new(header, key, &demands)
+        Ok(Unlocked::checked(header, key, demands))
     }
 
     /// Starts a stream. Write [`Sealer::header`], feed the machine, and where an option names a
@@ -641,18 +623,6 @@ impl<K: Kms> Client<K> {
         // Before the KMS is asked: what fails here needs no key.
         demands.check(header)?;
         let key = self.unwrap_any(header, keyring, None).await?;
-        Unlocked::new(header, key, &demands)
+        Ok(Unlocked::checked(header, key, demands))
     }
-}
-
-/// How long the body of a whole plaintext is, signature apart.
-fn body_len(plaintext: &[u8]) -> Result<usize> {
-    usize::try_from(Sealer::body_len(plaintext.len() as u64)?)
-        .map_err(|_| Error::limit("the envelope does not fit in memory"))
-}
-
-fn plaintext_len(header: &Header, body: &[u8]) -> Result<usize> {
-    let layout = Layout::new(body.len() as u64, header.trailer_len())?;
-    usize::try_from(layout.plaintext_len())
-        .map_err(|_| Error::limit("the plaintext does not fit in memory"))
 }

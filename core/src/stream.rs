@@ -14,6 +14,7 @@ pub mod segment;
 pub use host::{HostOpened, HostOpener, HostRanges, HostSealed, HostSealer, SegmentCipher};
 pub use open::{Demands, HeaderReader, Opener, Unlocked};
 pub use range::{Layout, RangeOpener, RangePlan};
+pub(crate) use seal::body_len_in_memory;
 pub use seal::{LastSegment, Sealer};
 pub use segment::{HostKey, MessageKey, MessageKeyDeriver, SegmentDigest, SegmentIndex, SegmentWork, Threads};
 

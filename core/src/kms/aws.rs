@@ -72,11 +72,7 @@ impl Service {
     /// assert_eq!(Service::of_operation("ListKeys"), Service::Kms);
     /// ```
     pub fn of_operation(operation: &str) -> Self {
-        if operation.contains("Secret") || operation == "GetRandomPassword" {
-            Service::Secrets
-        } else {
-            Service::Kms
-        }
+        if operation.contains("Secret") { Service::Secrets } else { Service::Kms }
     }
 
     const fn target(self) -> &'static str {

@@ -89,9 +89,7 @@ impl RemoteKms {
     ) -> Result<Zeroizing<Vec<u8>>> {
         self.http.operation(service, operation, body).await
     }
-}
 
-impl RemoteKms {
     /// As [`operation`](RemoteKms::operation), with a request and an answer of any form that JSON
     /// has.
     ///

@@ -30,7 +30,7 @@ use crate::suite::Suite;
 /// # let context = EncryptionContext::new();
 /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
 /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-/// let envelope = [&header.to_bytes()?[..], b"body"].concat();
+/// let envelope = [header.as_bytes(), b"body"].concat();
 /// let mut reader = HeaderReader::new();
 /// for part in envelope.chunks(16) {
 ///     if let Some((read, used)) = reader.push(part)? {
@@ -188,14 +188,19 @@ impl Unlocked {
     /// As [`Demands::check`].
     pub fn new(header: &Header, key: Arc<MessageKeyDeriver>, demands: &Demands) -> Result<Self> {
         demands.check(header)?;
-        Ok(Unlocked {
+        Ok(Self::checked(header, key, demands.clone()))
+    }
+
+    /// As [`new`](Unlocked::new), where the demands are known to be met.
+    pub(crate) fn checked(header: &Header, key: Arc<MessageKeyDeriver>, demands: Demands) -> Self {
+        Unlocked {
             suite: header.suite(),
             stable: header.stable_part().to_vec(),
             trailer_len: header.trailer_len(),
             signature: header.signature().cloned(),
-            signers: demands.signers.clone(),
+            signers: demands.signers,
             key,
-        })
+        }
     }
 
     /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
@@ -564,6 +569,17 @@ impl Opener {
         self.held.len().saturating_sub(self.unlocked.trailer_len + TAG_LEN)
     }
 
+    /// Length of the plaintext of a whole body of this length, its signature included.
+    ///
+    /// # Errors
+    /// `truncated` where no whole body has this length; `limit_exceeded` for what fits in no
+    /// message, or in no memory.
+    pub fn plaintext_len(&self, body_len: usize) -> Result<usize> {
+        let layout = Layout::new(body_len as u64, self.unlocked.trailer_len)?;
+        usize::try_from(layout.plaintext_len())
+            .map_err(|_| Error::limit("the plaintext does not fit in memory"))
+    }
+
     /// Opens a whole body at once, its signature included, to the start of `out`; answers the
     /// length of the plaintext. Nothing is released before all of it is proven:
     /// [`Client::opener`](crate::Client::opener) has an example.
@@ -572,8 +588,7 @@ impl Opener {
     /// `truncated`, `authentication_failed`, `signature_invalid`; `invalid_argument` where `out`
     /// is too short. What was written to `out` is wiped then.
     pub fn open_whole_into(mut self, body: &[u8], out: &mut [u8]) -> Result<usize> {
-        let layout = Layout::new(body.len() as u64, self.unlocked.trailer_len)?;
-        let len = usize::try_from(layout.plaintext_len()).map_err(|_| output_too_short())?;
+        let len = self.plaintext_len(body.len())?;
         let out = out.get_mut(..len).ok_or_else(output_too_short)?;
         let opened = self.update_into(body, out).and_then(|written| {
             let finished = self.finish_into(&mut out[written..])?;

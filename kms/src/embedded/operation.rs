@@ -1,24 +1,20 @@
-//! Operations of the KMS API by their names, as the embedded KMS performs them: JSON in and JSON
-//! out, so that a binding writes the management of keys once, for every KMS.
+//! What manages keys and secrets, by the names of the KMS API, as the embedded KMS performs it: JSON
+//! in and JSON out, so that a binding writes it once, for every KMS.
 
 use keyfold::{Error, ErrorCode, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
 
 use super::EmbeddedKms;
 use crate::engine::Operation;
 use crate::types::{
-    CancelKeyDeletionRequest, CreateAliasRequest, CreateKeyRequest, CreateSecretRequest,
-    DecryptRequest, DeleteAliasRequest, DeleteSecretRequest, DescribeKeyRequest,
-    DescribeSecretRequest, DisableKeyRequest, DisableKeyRotationRequest, EnableKeyRequest,
-    EnableKeyRotationRequest, EncryptRequest, GenerateDataKeyRequest, GetKeyPolicyRequest,
-    GetKeyRotationStatusRequest, GetPublicKeyRequest, GetRandomPasswordRequest,
-    GetSecretValueRequest, ListAliasesRequest, ListKeysRequest, ListResourceTagsRequest,
-    ListSecretVersionIdsRequest, ListSecretsRequest, PutKeyPolicyRequest, PutSecretValueRequest,
-    ReEncryptRequest, RestoreSecretRequest, RotateKeyOnDemandRequest, ScheduleKeyDeletionRequest,
-    SignRequest, TagResourceRequest, UntagResourceRequest, UpdateAliasRequest,
-    UpdateKeyDescriptionRequest, VerifyRequest,
+    CancelKeyDeletionRequest, CreateAliasRequest, CreateKeyRequest, DeleteAliasRequest,
+    DeleteSecretRequest, DescribeKeyRequest, DisableKeyRequest, DisableKeyRotationRequest,
+    EnableKeyRequest, EnableKeyRotationRequest, GetKeyPolicyRequest, ListAliasesRequest,
+    ListKeysRequest, ListResourceTagsRequest, ListSecretVersionIdsRequest, ListSecretsRequest,
+    PutKeyPolicyRequest, RestoreSecretRequest, RotateKeyOnDemandRequest,
+    ScheduleKeyDeletionRequest, TagResourceRequest, UntagResourceRequest, UpdateAliasRequest,
+    UpdateKeyDescriptionRequest,
 };
 
 impl EmbeddedKms {
@@ -27,14 +23,14 @@ impl EmbeddedKms {
     ///
     /// ```
     /// let kms = keyfold_kms::EmbeddedKms::in_memory()?;
-    /// assert_eq!(*kms.operation("ListKeys", b"{}")?, *br#"{"Keys":[],"Truncated":false}"#);
+    /// assert_eq!(kms.operation("ListKeys", b"{}")?, br#"{"Keys":[],"Truncated":false}"#);
     /// # Ok::<(), keyfold::Error>(())
     /// ```
     ///
     /// # Errors
     /// Those of the operation; `invalid_argument` for one that is not offered here, and for a
     /// request of another form.
-    pub fn operation(&self, operation: &str, body: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn operation(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>> {
         macro_rules! operations {
             ($($request:ty),+ $(,)?) => {
                 $(if operation == <$request as Operation>::NAME {
@@ -46,47 +42,34 @@ impl EmbeddedKms {
             CancelKeyDeletionRequest,
             CreateAliasRequest,
             CreateKeyRequest,
-            CreateSecretRequest,
-            DecryptRequest,
             DeleteAliasRequest,
             DeleteSecretRequest,
             DescribeKeyRequest,
-            DescribeSecretRequest,
             DisableKeyRequest,
             DisableKeyRotationRequest,
             EnableKeyRequest,
             EnableKeyRotationRequest,
-            EncryptRequest,
-            GenerateDataKeyRequest,
             GetKeyPolicyRequest,
-            GetKeyRotationStatusRequest,
-            GetPublicKeyRequest,
-            GetRandomPasswordRequest,
-            GetSecretValueRequest,
             ListAliasesRequest,
             ListKeysRequest,
             ListResourceTagsRequest,
             ListSecretVersionIdsRequest,
             ListSecretsRequest,
             PutKeyPolicyRequest,
-            PutSecretValueRequest,
-            ReEncryptRequest,
             RestoreSecretRequest,
             RotateKeyOnDemandRequest,
             ScheduleKeyDeletionRequest,
-            SignRequest,
             TagResourceRequest,
             UntagResourceRequest,
             UpdateAliasRequest,
             UpdateKeyDescriptionRequest,
-            VerifyRequest,
         );
         let detail = "the embedded KMS does not offer this operation";
         Err(Error::new(ErrorCode::InvalidArgument, detail))
     }
 }
 
-fn call<O>(kms: &EmbeddedKms, body: &[u8]) -> Result<Zeroizing<Vec<u8>>>
+fn call<O>(kms: &EmbeddedKms, body: &[u8]) -> Result<Vec<u8>>
 where
     O: Operation<Response: Serialize> + DeserializeOwned,
 {
@@ -94,9 +77,6 @@ where
         .map_err(|_| Error::new(ErrorCode::InvalidArgument, "the request has another form"))?;
     let engine = kms.engine();
     let answer = engine.call(&engine.owner(), &request)?;
-    // Room for the longest secret in base64, so that no copy is left behind by growth.
-    let mut text = Zeroizing::new(Vec::with_capacity(128 * 1024));
-    serde_json::to_writer(&mut *text, &answer)
-        .map_err(|_| Error::new(ErrorCode::Internal, "an answer has no JSON form"))?;
-    Ok(text)
+    serde_json::to_vec(&answer)
+        .map_err(|_| Error::new(ErrorCode::Internal, "an answer has no JSON form"))
 }
