@@ -8,7 +8,7 @@ use js_sys::{Array, Function};
 use keyfold::kms::Kms;
 use keyfold::kms::cache::DataKeyCache;
 use keyfold::stream::PREFIX_LEN;
-use keyfold::{CacheLimits, Error, ErrorCode, Header, KeyUri, Result, Sealer};
+use keyfold::{CacheLimits, Error, ErrorCode, Header, KeyUri, Result, Sealer, Suite};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -128,8 +128,8 @@ impl Client {
     /// Recovers the data key of an envelope of `total` bytes, where that is known, whose header is
     /// in `start`. `how` is
     /// - 0: opens the whole envelope, which is in `start`, here: the plaintext;
-    /// - 1: for one segment, with the prefix in `start`: 32 bytes of key, 12 of nonce, and in 4
-    ///   where the segment begins;
+    /// - 1: for one segment: 32 bytes of key, 12 of nonce, and in 4 where the segment begins; or a
+    ///   list with the plaintext, where the suite is not AES;
     /// - 2: answers an [`Unlocked`].
     ///
     /// A demanded signature is verified with 2 only.
@@ -160,7 +160,10 @@ impl Client {
                 let rest = start.get(header_len..).unwrap_or_default();
                 match how {
                     INSIDE => open_inside(unlocked, rest),
-                    ONE => open_one(unlocked, header_len, rest, body),
+                    ONE if header.suite() == Suite::Aes256Gcm => {
+                        open_one(unlocked, header_len, rest, body)
+                    }
+                    ONE => Ok(Array::of(&[open_inside(unlocked, rest)?]).into()),
                     _ => Ok(Unlocked::new(unlocked).into()),
                 }
             };

@@ -1,14 +1,26 @@
 //! What is loaded when it is needed: the embedded KMS, and verification of what a host cannot
 //! verify.
 
+use keyfold::Result;
 use keyfold::kms::Kms;
 use keyfold::sign::{EncodedPublicKey, SignatureAlgorithm, ecdsa_raw_to_der};
-use keyfold::Result;
+use keyfold_kms::clock::{Clock, Timestamp};
+use keyfold_kms::{Engine, EngineOptions};
 use wasm_bindgen::prelude::*;
 
 use crate::errors::{Js, to_js};
 use crate::task::begin;
 use crate::wire::{bytes, response, to_request};
+
+/// The host's clock: Rust has none here.
+struct HostClock;
+
+impl Clock for HostClock {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970")]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(js_sys::Date::now() as i64)
+    }
+}
 
 /// A KMS in memory.
 #[wasm_bindgen]
@@ -18,8 +30,9 @@ pub struct EmbeddedKms(std::rc::Rc<keyfold_kms::EmbeddedKms>);
 impl EmbeddedKms {
     #[wasm_bindgen(constructor)]
     pub fn new() -> Js<EmbeddedKms> {
-        let made = keyfold_kms::EmbeddedKms::in_memory();
-        made.map(|kms| EmbeddedKms(kms.into())).map_err(|error| to_js(&error))
+        let options = EngineOptions { clock: Box::new(HostClock), ..EngineOptions::default() };
+        let engine = Engine::in_memory_with(options).map_err(|error| to_js(&error.into()))?;
+        Ok(EmbeddedKms(keyfold_kms::EmbeddedKms::new(engine).into()))
     }
 
     /// Performs a request of `js/kms.ts`.

@@ -57,10 +57,8 @@ impl HeaderReader {
 fn info(header: &Header, total: Option<f64>) -> Result<JsValue> {
     let recipients = Array::new();
     for recipient in header.recipients() {
-        let one = Array::of(&[
-            recipient.key.as_str().into(),
-            number(recipient.ciphertext.len() as u64),
-        ]);
+        let one =
+            Array::of(&[recipient.key.as_str().into(), number(recipient.ciphertext.len() as u64)]);
         for name in recipient.params.keys() {
             one.push(&name.as_str().into());
         }
@@ -107,8 +105,5 @@ fn info(header: &Header, total: Option<f64>) -> Result<JsValue> {
 #[wasm_bindgen(js_name = maxEncryptedLength)]
 pub fn max_encrypted_length(plaintext: f64) -> Js {
     type Client = keyfold::Client<std::sync::Arc<dyn keyfold::kms::Kms>>;
-    whole(plaintext)
-        .and_then(Client::max_encrypted_len)
-        .map(number)
-        .map_err(|error| to_js(&error))
+    whole(plaintext).and_then(Client::max_encrypted_len).map(number).map_err(|error| to_js(&error))
 }

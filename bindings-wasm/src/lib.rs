@@ -4,6 +4,7 @@
 //! Every function may answer a [`task::Task`] in the place of its answer, where it has to wait;
 //! the TypeScript side polls it, so that a trap, which ends this instance, is caught there.
 
+#[cfg(feature = "client")]
 mod clock;
 mod errors;
 mod task;

@@ -35,14 +35,14 @@ impl Unlocked {
     pub fn opening(&mut self, prefix: &[u8]) -> Js<Opening> {
         let open = self.take(prefix).and_then(|(core, prefix)| core.into_host(&prefix));
         let (key, machine) = open.map_err(|error| to_js(&error))?;
-        Ok(Opening { key: Some(Key::new(key)), state: State::Segments(machine) })
+        Ok(Opening { key: Some(Key::new(key)), state: State::Segments(machine), last: 0 })
     }
 
     /// Opens parts of a body of that length, which starts with `prefix`.
     pub fn ranges(&mut self, prefix: &[u8], body: f64) -> Js<Ranges> {
-        let open = self.take(prefix).and_then(|(core, prefix)| {
-            core.into_host_ranges(&prefix, whole(body)?)
-        });
+        let open = self
+            .take(prefix)
+            .and_then(|(core, prefix)| core.into_host_ranges(&prefix, whole(body)?));
         let (key, machine) = open.map_err(|error| to_js(&error))?;
         Ok(Ranges { key: Some(Key::new(key)), machine })
     }
@@ -53,6 +53,7 @@ impl Unlocked {
 pub struct Opening {
     key: Option<Key>,
     state: State,
+    last: usize,
 }
 
 enum State {
@@ -105,7 +106,14 @@ impl Opening {
         };
         let (work, last) = machine.hand_out_last(available).map_err(|error| to_js(&error))?;
         self.state = State::Last(last);
+        self.last = work.plaintext_len;
         Ok(work.nonce.to_vec())
+    }
+
+    /// Bytes of plaintext in the last segment, once it is handed out.
+    #[wasm_bindgen(js_name = lastLength)]
+    pub fn last_length(&self) -> usize {
+        self.last
     }
 
     /// What is to be verified before the last bytes count, where a signature was demanded.

@@ -137,7 +137,8 @@ impl Transport for HostTransport {
             ]);
             let answer = self.0.ask(argument.into()).await.map_err(|thrown| {
                 // Whatever went wrong, the host's own words may name the address.
-                let error = from_js(thrown, ErrorCode::KmsUnavailable, "the server was not reached");
+                let error =
+                    from_js(thrown, ErrorCode::KmsUnavailable, "the server was not reached");
                 TransportError::new(error.code(), error.detail().to_owned()).with_source(error)
             })?;
             read_answer(&Array::from(&answer)).ok_or_else(|| {
@@ -150,12 +151,11 @@ impl Transport for HostTransport {
 fn read_answer(answer: &Array) -> Option<HttpResponse> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let status = answer.get(0).as_f64()? as u16;
-    let headers: Vec<String> =
-        Array::from(&answer.get(1)).iter().filter_map(|text| JsValue::from(text).as_string()).collect();
-    let headers = headers
-        .chunks_exact(2)
-        .map(|pair| (pair[0].clone(), pair[1].clone()))
+    let headers: Vec<String> = Array::from(&answer.get(1))
+        .iter()
+        .filter_map(|text| JsValue::from(text).as_string())
         .collect();
+    let headers = headers.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
     let body = answer.get(2).dyn_ref().map(Uint8Array::to_vec)?;
     Some(HttpResponse { status, headers, body })
 }

@@ -4,8 +4,8 @@ use keyfold::stream::{HostKey, HostSealed, HostSealer, SegmentCipher, SegmentDig
 use keyfold::{Error, KeyUri, Result, Sealer};
 use wasm_bindgen::prelude::*;
 
-use crate::errors::{Js, to_js, whole};
 use crate::client::Shared;
+use crate::errors::{Js, to_js, whole};
 use crate::spec::invalid;
 use crate::task::begin;
 use crate::wire::bytes;

@@ -1,16 +1,13 @@
 //! What hosts verify and hash, by the core's rules.
 
 use js_sys::Array;
-use keyfold::sign::{EncodedPublicKey, SignatureAlgorithm};
+use keyfold::kms::SignInput;
+use keyfold::sign::EncodedPublicKey;
 use keyfold::{Error, ErrorCode, Result};
 use wasm_bindgen::prelude::*;
 
-use crate::errors::{Js, to_js};
+use crate::errors::{Js, to_js, whole};
 use crate::wire::bytes;
-
-pub(crate) fn algorithm(name: &str) -> Result<SignatureAlgorithm> {
-    name.parse()
-}
 
 /// `[spec, algorithms...]` of a public key, the default algorithm first.
 #[wasm_bindgen(js_name = keyInfo)]
@@ -31,7 +28,7 @@ pub fn key_info(spki: &[u8]) -> Js {
 pub fn raw_signature(spki: &[u8], name: &str, signature: &[u8]) -> Js {
     let raw = || -> Result<JsValue> {
         let key = EncodedPublicKey::from_spki_der(spki)?;
-        key.raw_signature(algorithm(name)?, signature).map(|raw| bytes(&raw))
+        key.raw_signature(name.parse()?, signature).map(|raw| bytes(&raw))
     };
     raw().map_err(|error| to_js(&error))
 }
@@ -46,4 +43,11 @@ pub fn signature_invalid() -> JsValue {
 #[wasm_bindgen(js_name = authenticationFailed)]
 pub fn authentication_failed() -> JsValue {
     to_js(&Error::new(ErrorCode::AuthenticationFailed, "the data or its key is not authentic"))
+}
+
+/// How long a digest a KMS is given in the place of a message of this length; 0 for the message.
+#[wasm_bindgen(js_name = digestLength)]
+pub fn digest_length(algorithm: &str, message: f64) -> Js<usize> {
+    let length = || SignInput::digest_len(algorithm.parse()?, whole(message)?);
+    length().map(Option::unwrap_or_default).map_err(|error| to_js(&error))
 }

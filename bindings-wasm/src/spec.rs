@@ -24,7 +24,8 @@ impl Spec {
     /// Reads a list of words and their values: `wrap` KEY, `unwrap` KEY, `discover` SCHEME, `bind`
     /// NAME, `bound`, `pair` NAME VALUE, `contains`, `suite` NAME, `accept` NAME, `accepting`.
     pub(crate) fn read(words: &Array) -> Result<Self> {
-        let mut words = words.iter().map(|word| JsValue::from(word).as_string().unwrap_or_default());
+        let mut words =
+            words.iter().map(|word| JsValue::from(word).as_string().unwrap_or_default());
         let mut next = move || words.next();
         let (mut wrap, mut unwrap, mut discover) = (Vec::new(), Vec::new(), None);
         let (mut bind, mut context, mut contains) = (None, EncryptionContext::new(), false);
@@ -67,8 +68,11 @@ impl Spec {
     /// What is demanded of an envelope; `signers` is undefined, `"any"` or a list of keys in DER.
     pub(crate) fn demands(&self, signers: &JsValue) -> Result<Demands> {
         let context = self.context.clone();
-        let check =
-            if self.contains { ContextCheck::Contains(context) } else { ContextCheck::Exact(context) };
+        let check = if self.contains {
+            ContextCheck::Contains(context)
+        } else {
+            ContextCheck::Exact(context)
+        };
         let mut demands = Demands::new(check);
         demands.suites.clone_from(&self.suites);
         if signers.is_undefined() {

@@ -186,7 +186,11 @@ impl Members<'_> {
     }
 
     /// The pairs of an object whose values `read` knows.
-    fn pairs<T>(&self, name: &str, read: impl Fn(&JsValue) -> Option<T>) -> Result<Vec<(String, T)>> {
+    fn pairs<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&JsValue) -> Option<T>,
+    ) -> Result<Vec<(String, T)>> {
         let value = get(self.object, name);
         if value.is_undefined() || value.is_null() {
             return Ok(Vec::new());
@@ -210,7 +214,11 @@ impl Members<'_> {
         let members = Members { object: &object, code: self.code };
         let read = |value: &JsValue| value.dyn_ref().map(Uint8Array::to_vec);
         let params: ProviderParams = members.pairs("parameters", read)?.into_iter().collect();
-        Ok(WrappedKey { key: members.key("key")?, params, ciphertext: members.bytes("ciphertext")? })
+        Ok(WrappedKey {
+            key: members.key("key")?,
+            params,
+            ciphertext: members.bytes("ciphertext")?,
+        })
     }
 
     fn algorithm(&self) -> Result<SignatureAlgorithm> {

@@ -16,7 +16,9 @@ pub use open::{Demands, HeaderReader, Opener, Unlocked};
 pub use range::{Layout, RangeOpener, RangePlan};
 pub(crate) use seal::body_len_in_memory;
 pub use seal::{LastSegment, Sealer};
-pub use segment::{HostKey, MessageKey, MessageKeyDeriver, SegmentDigest, SegmentIndex, SegmentWork, Threads};
+pub use segment::{
+    HostKey, MessageKey, MessageKeyDeriver, SegmentDigest, SegmentIndex, SegmentWork, Threads,
+};
 
 /// Plaintext bytes in every segment but the last, which is always shorter
 /// (docs/spec/envelope.md, clause 6.1).

@@ -41,4 +41,3 @@ pub fn connect(
     let clock = transport.clock();
     remote::connect(uri, credentials, Arc::new(transport), &clock, options)
 }
-

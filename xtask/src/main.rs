@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod install;
+mod npm;
 mod run;
 mod test;
 mod wheel;
@@ -33,6 +34,8 @@ enum Task {
     Bench(bench::Args),
     /// Build the Python package: wheels and the sdist, in target/wheels.
     Wheel(wheel::Args),
+    /// Build the npm package, in target/npm.
+    Npm,
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::test(&workspace, &args),
         Task::Bench(args) => bench::bench(&workspace, &args),
         Task::Wheel(args) => wheel::wheel(&workspace, &args),
+        Task::Npm => npm::npm(&workspace).map(drop),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,9 +7,6 @@ use crate::keys::KeyUri;
 use crate::kms::{Kms, Request, Response, SignInput, unexpected_response};
 use crate::sign::{EncodedPublicKey, MessageHasher, PublicKey, SignatureAlgorithm};
 
-/// The longest message that a KMS hashes itself, in bytes.
-const MAX_KMS_MESSAGE: usize = 4096;
-
 impl<K: Kms> Client<K> {
     /// Signs a message with a key of the KMS: DER for ECDSA. A message above 4096 bytes is hashed
     /// here and its digest signed, which gives the same signature.
@@ -41,12 +38,13 @@ impl<K: Kms> Client<K> {
         algorithm: SignatureAlgorithm,
         message: &[u8],
     ) -> Result<Vec<u8>> {
-        let input = if message.len() <= MAX_KMS_MESSAGE && !message.is_empty() {
-            SignInput::Message(message.to_vec())
-        } else {
-            let mut hasher = MessageHasher::new(algorithm)?;
-            hasher.update(message);
-            SignInput::Digest(hasher.finish())
+        let input = match SignInput::digest_len(algorithm, message.len() as u64)? {
+            None => SignInput::Message(message.to_vec()),
+            Some(_) => {
+                let mut hasher = MessageHasher::new(algorithm)?;
+                hasher.update(message);
+                SignInput::Digest(hasher.finish())
+            }
         };
         self.sign_input(key, algorithm, input).await
     }

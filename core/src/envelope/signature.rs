@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::keys::KeyUri;
 use crate::kms::SignInput;
 use crate::sign::{
-    EncodedPublicKey, KeySpec, PublicKey, SignatureAlgorithm, SigningKey, ecdsa_der_to_raw, ecdsa_raw_to_der,
+    EncodedPublicKey, KeySpec, PublicKey, SignatureAlgorithm, SigningKey, ecdsa_der_to_raw,
+    ecdsa_raw_to_der,
 };
 
 const LABEL: &[u8] = b"keyfold/envelope-signature/v1";

@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use super::host::HostSealer;
 use super::segment::{
-    HostKey, MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads, seal_items,
-    seal_items_in_place,
+    HostKey, MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads,
+    seal_items, seal_items_in_place,
 };
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
