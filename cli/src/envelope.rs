@@ -34,14 +34,14 @@ impl Opened {
     }
 
     /// How many bytes of header stand before the body in the file.
-    pub(crate) fn header_len(&self, detached: bool) -> Result<u64> {
-        if detached { Ok(0) } else { Ok(self.header.to_bytes()?.len() as u64) }
+    pub(crate) fn header_len(&self, detached: bool) -> u64 {
+        if detached { 0 } else { self.header.as_bytes().len() as u64 }
     }
 
     /// Reads what is left and tells how long the body is, its signature included.
     pub(crate) fn body_len(&mut self, detached: bool) -> Result<u64> {
         if let Some(len) = self.input.len() {
-            return Ok(len - self.header_len(detached)?.min(len));
+            return Ok(len - self.header_len(detached).min(len));
         }
         let mut buffer = vec![0; 64 * 1024];
         let mut len = self.start.len() as u64;

@@ -34,7 +34,7 @@ impl Message {
         loop {
             let len = read_full(&mut input, &mut buffer)?;
             hasher.update(&buffer[..len]);
-            progress.add(len)?;
+            progress.add(len);
             if len < buffer.len() {
                 return Ok(Message::Digest(hasher.finish()));
             }

@@ -5,7 +5,6 @@ use std::io::{IsTerminal, stderr, stdout};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::console::Console;
-use crate::fault::Result;
 use crate::output::Output;
 
 /// Shorter files are done before anybody has looked, in bytes.
@@ -43,12 +42,10 @@ impl Progress {
     }
 
     /// So many bytes more are done.
-    #[expect(clippy::unnecessary_wraps, reason = "as the loops want it: another host may end them")]
-    pub(crate) fn add(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn add(&self, bytes: usize) {
         if let Some(bar) = &self.0 {
             bar.inc(bytes as u64);
         }
-        Ok(())
     }
 }
 

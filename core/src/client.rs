@@ -8,14 +8,14 @@ use std::fmt;
 
 use crate::context::EncryptionContext;
 use crate::crypto::rng::{Rng, SystemRng};
-use crate::envelope::{Header, MAX_HEADER_LEN, encode_stable, join};
+use crate::envelope::{EnvelopeSignature, Header, MAX_HEADER_LEN, encode_stable, join};
 use crate::error::{Error, Result};
 use crate::keyring::Keyring;
 use crate::keys::KeyUri;
 use crate::kms::Kms;
 use crate::kms::cache::{CacheStats, DataKeyCache};
 use crate::sign::SigningKey;
-use crate::stream::{Demands, Layout, Opener, Sealer, Threads, Unlocked};
+use crate::stream::{Demands, Layout, Opener, Sealer, Threads, Unlocked, body_len_in_memory};
 use crate::suite::Suite;
 
 pub use secrets::Secrets;
@@ -294,11 +294,9 @@ impl<K: Kms> Client<K> {
         context: &EncryptionContext,
     ) -> Result<Vec<u8>> {
         let options = SealOptions::default().sized(plaintext);
-        let mut sealer = self.sealer(keyring, context, &options).await?;
-        let mut envelope = sealer.take_header();
-        let header_len = envelope.len();
-        envelope.resize(header_len + body_len(plaintext)?, 0);
-        sealer.seal_whole(plaintext, &mut envelope[header_len..])?;
+        let sealer = self.sealer(keyring, context, &options).await?;
+        let mut envelope = vec![0; sealer.envelope_len(plaintext.len())?];
+        sealer.seal_envelope_into(plaintext, &mut envelope)?;
         Ok(envelope)
     }
 
@@ -330,7 +328,7 @@ impl<K: Kms> Client<K> {
     ) -> Result<Sealed> {
         let mut sealer = self.sealer(keyring, context, &options.sized(plaintext)).await?;
         let header = sealer.take_header();
-        let mut body = vec![0; body_len(plaintext)?];
+        let mut body = vec![0; body_len_in_memory(plaintext.len())?];
         let pending = sealer.seal_whole(plaintext, &mut body)?;
         body.extend_from_slice(&self.trailer(pending, options).await?);
         Ok(Sealed { header, body })
@@ -444,11 +442,9 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Vec<u8>> {
-        let demands = demands.into();
-        // What the caller demands is told before what the body lacks (clause 8.1).
-        demands.check(header)?;
-        let mut plaintext = vec![0; plaintext_len(header, body)?];
-        self.decrypt_body_into(header, body, keyring, demands, &mut plaintext).await?;
+        let opener = self.opener(header, body.len() as u64, keyring, demands).await?;
+        let mut plaintext = vec![0; opener.plaintext_len(body.len())?];
+        opener.open_whole_into(body, &mut plaintext)?;
         Ok(plaintext)
     }
 
@@ -465,23 +461,8 @@ impl<K: Kms> Client<K> {
         out: &mut [u8],
     ) -> Result<usize> {
         let (header, header_len) = Header::parse(envelope)?;
-        self.decrypt_body_into(&header, &envelope[header_len..], keyring, demands, out).await
-    }
-
-    async fn decrypt_body_into(
-        &self,
-        header: &Header,
-        body: &[u8],
-        keyring: &Keyring,
-        demands: impl Into<Demands>,
-        out: &mut [u8],
-    ) -> Result<usize> {
-        let demands = demands.into();
-        demands.check(header)?;
-        if out.len() < plaintext_len(header, body)? {
-            return Err(Error::invalid("the output buffer is too short"));
-        }
-        let opener = self.opener(header, body.len() as u64, keyring, demands).await?;
+        let body = &envelope[header_len..];
+        let opener = self.opener(&header, body.len() as u64, keyring, demands).await?;
         opener.open_whole_into(body, out)
     }
 
@@ -519,11 +500,28 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Opener> {
+        let unlocked = self.unlock_body(header, body_len, keyring, demands).await?;
+        Ok(unlocked.into_opener().with_threads(&self.threads))
+    }
+
+    /// As [`unlock`](Client::unlock), for a body whose length is known: what it uses of the data
+    /// key counts in the cache.
+    ///
+    /// # Errors
+    /// As [`unlock`](Client::unlock); `truncated` where no whole body has this length.
+    pub async fn unlock_body(
+        &self,
+        header: &Header,
+        body_len: u64,
+        keyring: &Keyring,
+        demands: impl Into<Demands>,
+    ) -> Result<Unlocked> {
         let demands = demands.into();
+        // What the caller demands is told before what the body lacks (clause 8.1).
         demands.check(header)?;
         let len = Layout::new(body_len, header.trailer_len())?.plaintext_len();
         let key = self.unwrap_any(header, keyring, Some(len)).await?;
-        Ok(Unlocked::new(header, key, &demands)?.into_opener().with_threads(&self.threads))
+        Ok(Unlocked::checked(header, key, demands))
     }
 
     /// Starts a stream. Write [`Sealer::header`], feed the machine, and where an option names a
@@ -557,17 +555,34 @@ impl<K: Kms> Client<K> {
         options: &SealOptions<'_>,
     ) -> Result<Sealer> {
         // Checked before a KMS is asked for a key that nothing could be sealed with.
-        let context_bytes = context.to_canonical()?;
-        let cached = self.data_key(keyring, context, &context_bytes, options.plaintext_len).await?;
+        context.to_canonical()?;
         let signature = match &options.signer {
             None => None,
             Some(signer) => Some(self.envelope_signature(signer).await?),
         };
         let suite = options.suite.unwrap_or(Suite::Aes256Gcm);
-        let stable = encode_stable(suite, &context_bytes, signature.as_ref())?;
+        self.sealer_signed(keyring, context, suite, options.plaintext_len, signature.as_ref()).await
+    }
+
+    /// As [`sealer`](Client::sealer), where it is known already how the envelope will be signed.
+    /// `plaintext_len` as in [`SealOptions`].
+    ///
+    /// # Errors
+    /// As [`encrypt`](Client::encrypt).
+    pub async fn sealer_signed(
+        &self,
+        keyring: &Keyring,
+        context: &EncryptionContext,
+        suite: Suite,
+        plaintext_len: Option<u64>,
+        signature: Option<&EnvelopeSignature>,
+    ) -> Result<Sealer> {
+        let context_bytes = context.to_canonical()?;
+        let cached = self.data_key(keyring, context, &context_bytes, plaintext_len).await?;
+        let stable = encode_stable(suite, &context_bytes, signature)?;
         let header = join(&stable, &cached.recipients)?;
         let rng = self.rng.as_ref();
-        let sealer = Sealer::start(suite, &stable, header, signature.as_ref(), &cached.key, rng)?;
+        let sealer = Sealer::start(suite, &stable, header, signature, &cached.key, rng)?;
         Ok(sealer.with_threads(&self.threads))
     }
 
@@ -608,18 +623,6 @@ impl<K: Kms> Client<K> {
         // Before the KMS is asked: what fails here needs no key.
         demands.check(header)?;
         let key = self.unwrap_any(header, keyring, None).await?;
-        Unlocked::new(header, key, &demands)
+        Ok(Unlocked::checked(header, key, demands))
     }
-}
-
-/// How long the body of a whole plaintext is, signature apart.
-fn body_len(plaintext: &[u8]) -> Result<usize> {
-    usize::try_from(Sealer::body_len(plaintext.len() as u64)?)
-        .map_err(|_| Error::limit("the envelope does not fit in memory"))
-}
-
-fn plaintext_len(header: &Header, body: &[u8]) -> Result<usize> {
-    let layout = Layout::new(body.len() as u64, header.trailer_len())?;
-    usize::try_from(layout.plaintext_len())
-        .map_err(|_| Error::limit("the plaintext does not fit in memory"))
 }

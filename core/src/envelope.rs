@@ -13,7 +13,9 @@ use crate::suite::Suite;
 
 use codec::Reader;
 pub(crate) use signature::SignatureHash;
-pub use signature::{EnvelopeSignature, PendingSignature, SignerHint, SignerPolicy};
+pub use signature::{
+    EnvelopeSignature, PendingSignature, SignatureCheck, SignerHint, SignerPolicy,
+};
 
 /// The first three bytes of every envelope (clause 4.2).
 pub const MAGIC: [u8; 3] = *b"KFE";
@@ -49,7 +51,7 @@ const FLAG_SIGNED: u8 = 1;
 /// assert_eq!(header.context().get("tenant"), Some("acme"));
 /// assert_eq!(header.recipients()[0].key, docs);
 /// assert!(header.signature().is_none() && header.trailer_len() == 0);
-/// assert_eq!(header.to_bytes()?, sealed[..header_len]);
+/// assert_eq!(header.as_bytes(), &sealed[..header_len]);
 /// # Ok::<(), keyfold::Error>(())
 /// # }).unwrap();
 /// ```
@@ -59,8 +61,9 @@ pub struct Header {
     context: EncryptionContext,
     signature: Option<EnvelopeSignature>,
     recipients: Vec<WrappedKey>,
-    // Kept as read, because keys and signatures are bound to these very bytes.
-    stable: Vec<u8>,
+    // Kept as read, because keys and signatures are bound to the stable part's very bytes.
+    bytes: Vec<u8>,
+    stable_len: usize,
 }
 
 impl Header {
@@ -74,7 +77,7 @@ impl Header {
     /// # };
     /// let context = EncryptionContext::from([("tenant", "acme")]);
     /// let header = Header::new(Suite::Aes256Gcm, context, None, vec![recipient])?;
-    /// assert_eq!(Header::parse_detached(&header.to_bytes()?)?, header);
+    /// assert_eq!(Header::parse_detached(header.as_bytes())?, header);
     /// # Ok::<(), keyfold::Error>(())
     /// ```
     ///
@@ -87,8 +90,8 @@ impl Header {
         recipients: Vec<WrappedKey>,
     ) -> Result<Self> {
         let stable = encode_stable(suite, &context.to_canonical()?, signature.as_ref())?;
-        let header = Header { suite, context, signature, recipients: Vec::new(), stable };
-        header.with_recipients(recipients)
+        let bytes = join(&stable, &encode_recipients(&recipients)?)?;
+        Ok(Header { suite, context, signature, recipients, bytes, stable_len: stable.len() })
     }
 
     /// The same stable part with another recipient list: rewrap, add, remove (clause 9).
@@ -112,9 +115,9 @@ impl Header {
     /// # Errors
     /// `invalid_argument` without a recipient, `limit_exceeded` beyond the limits of clause 4.
     pub fn with_recipients(&self, recipients: Vec<WrappedKey>) -> Result<Self> {
-        let header = Header { recipients, ..self.clone() };
-        header.to_bytes()?;
-        Ok(header)
+        let bytes = join(self.stable_part(), &encode_recipients(&recipients)?)?;
+        let (context, signature) = (self.context.clone(), self.signature.clone());
+        Ok(Header { suite: self.suite, context, signature, recipients, bytes, ..*self })
     }
 
     /// Reads a header from the start of `bytes`; the second value is its length.
@@ -174,7 +177,7 @@ impl Header {
             let hint = reader.bytes(1..=MAX_SIGNER_LEN, "the verification key")?;
             Some(EnvelopeSignature::from_parts(algorithm, hint)?)
         };
-        let stable = reader.consumed().to_vec();
+        let stable_len = reader.consumed().len();
         let count = usize::from(reader.u8()?);
         match count {
             0 => return Err(Error::malformed("an envelope has at least one recipient").into()),
@@ -185,17 +188,14 @@ impl Header {
         for _ in 0..count {
             recipients.push(read_recipient(&mut reader)?);
         }
-        let len = reader.consumed().len();
-        Ok((Header { suite, context, signature, recipients, stable }, len))
+        let bytes = reader.consumed().to_vec();
+        let len = bytes.len();
+        Ok((Header { suite, context, signature, recipients, bytes, stable_len }, len))
     }
 
-    /// The header as it stands before the body or beside it.
-    ///
-    /// # Errors
-    /// As [`Header::with_recipients`], which has checked it already.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let recipients = encode_recipients(&self.recipients)?;
-        join(&self.stable, &recipients)
+    /// The header as it stands before the body or beside it; at most 64 KiB.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The suite.
@@ -220,7 +220,7 @@ impl Header {
 
     /// The stable part, to which the message key and the signature are bound (clause 4.2).
     pub fn stable_part(&self) -> &[u8] {
-        &self.stable
+        &self.bytes[..self.stable_len]
     }
 
     /// Length in bytes of the signature that follows the body, 0 where there is none.
@@ -229,7 +229,7 @@ impl Header {
     }
 }
 
-/// Prints no context value: the stable part's bytes are left out.
+/// Prints no context value: the bytes are left out.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")

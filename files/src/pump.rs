@@ -35,12 +35,6 @@ impl Pace {
         }
         Ok(Pace { threads: Threads::new(threads)?, batch: SHARE * threads })
     }
-
-    /// The pace of threads that run already.
-    pub fn of(threads: &Threads, count: usize) -> Self {
-        let batch = if count == 1 { BATCH } else { SHARE * count };
-        Pace { threads: threads.clone(), batch }
-    }
 }
 
 /// What is told after each batch: how many bytes of input that was. An error ends the work.

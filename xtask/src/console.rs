@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::install;
 use crate::run::{Workspace, run};
+use crate::{install, npm};
 
 /// Where the build script of the command line looks for the page.
 pub(crate) const VARIABLE: &str = "KEYFOLD_CONSOLE";
@@ -30,7 +30,7 @@ pub(crate) fn console(workspace: &Workspace, args: &Args) -> Result<()> {
 
 /// Builds the page: a folder with all its files.
 pub(crate) fn page(workspace: &Workspace) -> Result<PathBuf> {
-    let package = package(workspace)?;
+    let package = npm::npm(workspace)?.packed;
     let folder = install::node(workspace, "console-build", "console")?;
     // Not in the lock file: it is built from this tree, and a new one may have the same version.
     let installed = folder.join("node_modules").join("keyfold");
@@ -53,15 +53,4 @@ pub(crate) fn command(
 ) -> Result<PathBuf> {
     let options = [options, &["--features", "console"]].concat();
     workspace.build_with(&options, "keyfold-cli", "keyfold", &[(VARIABLE, page)])
-}
-
-/// The package `keyfold` for JavaScript.
-fn package(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.target.join("npm");
-    let found = fs::read_dir(&folder)
-        .with_context(|| folder.display().to_string())?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|ending| ending == "tgz"));
-    found.context("no package: cargo xtask npm")
 }

@@ -183,7 +183,7 @@ pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<Pa
 
 /// `npm` in a folder.
 pub(crate) fn npm(folder: &Path) -> Command {
-    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    let mut command = crate::npm::npm_command();
     command.current_dir(folder);
     command
 }
@@ -206,4 +206,28 @@ fn mirror(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// wasm-bindgen's command, of the very version of the crate, in a folder under the target folder.
+pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
+    let lock: toml::Table = std::fs::read_to_string(workspace.root.join("Cargo.lock"))?.parse()?;
+    let packages = lock["package"].as_array().context("Cargo.lock has no packages")?;
+    let version = packages
+        .iter()
+        .find(|package| package["name"].as_str() == Some("wasm-bindgen"))
+        .and_then(|package| package["version"].as_str())
+        .context("Cargo.lock names no wasm-bindgen")?;
+    let folder = workspace.target.join("npm-tools/cargo");
+    let program =
+        folder.join("bin").join("wasm-bindgen").with_extension(std::env::consts::EXE_EXTENSION);
+    let is_it = capture(Command::new(&program).arg("--version"))
+        .is_ok_and(|said| said.trim_ascii().ends_with(version.as_bytes()));
+    if !is_it {
+        run(workspace
+            .cargo()
+            .args(["install", "wasm-bindgen-cli", "--force", "--version", version, "--root"])
+            .arg(&folder)
+            .env("CARGO_TARGET_DIR", workspace.target.join("npm-tools/build")))?;
+    }
+    Ok(program)
 }

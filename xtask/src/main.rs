@@ -6,6 +6,7 @@ mod bench;
 mod console;
 mod demo;
 mod install;
+mod npm;
 mod run;
 mod test;
 mod wheel;
@@ -36,6 +37,8 @@ enum Task {
     Console(console::Args),
     /// Build the Python package: wheels and the sdist, in target/wheels.
     Wheel(wheel::Args),
+    /// Build the npm package, in target/npm.
+    Npm,
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::bench(&workspace, &args),
         Task::Console(args) => console::console(&workspace, &args),
         Task::Wheel(args) => wheel::wheel(&workspace, &args),
+        Task::Npm => npm::npm(&workspace).map(drop),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -63,7 +63,7 @@ impl Client {
         match envelope {
             EnvelopeArg::Bytes(envelope) => self.run(py, envelope.bytes().len(), async move {
                 let (header, header_len) = Header::parse(envelope.bytes())?;
-                let header = change.of(&core, &header).await?.to_bytes()?;
+                let header = change.of(&core, &header).await?.as_bytes().to_vec();
                 Ok(move |py: Python<'_>| {
                     let body = &envelope.bytes()[header_len..];
                     let len = header.len() + body.len();
@@ -82,8 +82,8 @@ impl Client {
                 apart().await;
                 let mut file = File::open(&path).map_err(|error| at("read", &path, error))?;
                 let (header, _) = read_header(&mut file)?;
-                let body_start = header.to_bytes()?.len() as u64;
-                let header = change.of(&core, &header).await?.to_bytes()?;
+                let body_start = header.as_bytes().len() as u64;
+                let header = change.of(&core, &header).await?.as_bytes().to_vec();
                 Ok(move |py: Python<'_>| {
                     py.detach(|| replace_header(&path, &mut file, body_start, &header))
                         .or_raise(py)?;
@@ -198,7 +198,7 @@ pub(crate) fn inspect(
                 let wrong = |error| at("read", &path, error);
                 let mut file = File::open(&path).map_err(wrong)?;
                 let (header, _) = read_header(&mut file).map_err(|error: Error| error)?;
-                let header_len = header.to_bytes()?.len() as u64;
+                let header_len = header.as_bytes().len() as u64;
                 Ok((header, header_len, file.metadata().map_err(wrong)?.len()))
             };
             py.detach(read).or_raise(py)?

@@ -220,7 +220,7 @@ impl Client {
             let len = about.is_file().then_some(about.len());
             let pace = Pace::new(threads.0, len)?;
             let opener = unlocked.into_opener().with_threads(&pace.threads);
-            let header_len = header.to_bytes()?.len() as u64;
+            let header_len = header.as_bytes().len() as u64;
             let mut watch = Watch::new(progress, len.unwrap_or(0).saturating_sub(header_len));
             let mut input = Interruptible(file);
             let mut done = |bytes| watch.add(bytes);
@@ -309,7 +309,7 @@ impl Client {
             apart().await;
             let source = match place {
                 Place::Ranges(source) if !signed => {
-                    let body_start = base + header.to_bytes()?.len() as u64;
+                    let body_start = base + header.as_bytes().len() as u64;
                     Source::Ranges(RangeReader::new(source, body_start, |prefix, body_len| {
                         if unproven_signature {
                             unlocked.into_unproven_ranges(prefix, body_len)

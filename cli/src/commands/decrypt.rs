@@ -166,7 +166,10 @@ fn whole(
     let pace = args.threads.start(len)?;
     let opener = unlocked.into_opener().with_threads(&pace.threads);
     let progress = Progress::beside(output, session.console, len);
-    let mut done = |len| progress.add(len);
+    let mut done = |len| {
+        progress.add(len);
+        Ok(())
+    };
     pump::open(opener, pace.batch, &opened.start, &mut opened.input, output, &mut done)
         .map_err(|error| about(&opened.input, error))
 }
@@ -184,7 +187,7 @@ fn part(
     if args.unproven_signature && opened.header.signature().is_some() {
         demands = demands.signed_by(SignerPolicy::Anyone);
     }
-    let body_start = opened.header_len(args.detached_header.is_some())?;
+    let body_start = opened.header_len(args.detached_header.is_some());
     let unlocked = block_on(client.unlock(&opened.header, keyring, demands))
         .map_err(|error| explain(&opened, error))?;
     let path = opened.input.path().to_owned();

@@ -134,8 +134,12 @@ fn encrypt(
     header.as_mut().unwrap_or(&mut body).write_all(sealer.header())?;
 
     let progress = Progress::beside(&body, session.console, len);
+    let mut done = |len| {
+        progress.add(len);
+        Ok(())
+    };
     let (plaintext_length, pending) =
-        pump::seal(sealer, pace.batch, &mut input, &mut body, &mut |len| progress.add(len))?;
+        pump::seal(sealer, pace.batch, &mut input, &mut body, &mut done)?;
     if let (Some(pending), Some(signer)) = (pending, signer) {
         body.write_all(&block_on(client.sign_pending(pending, signer))?)?;
     }

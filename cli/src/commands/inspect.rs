@@ -30,8 +30,8 @@ pub(crate) struct Args {
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let detached = args.detached_header.is_some();
     let mut opened = Opened::new(&args.file, args.detached_header.as_deref())?;
-    let header_len = opened.header.to_bytes()?.len();
-    let body_start = opened.header_len(detached)?;
+    let header_len = opened.header.as_bytes().len();
+    let body_start = opened.header_len(detached);
     let body_len = opened.body_len(detached)?;
     let header = &opened.header;
     // A file that ends with its header is a detached one: its body is elsewhere.

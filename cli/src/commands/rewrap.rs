@@ -92,12 +92,12 @@ impl Place {
         change: impl FnOnce(&Header) -> Result<Header>,
     ) -> Result<(String, Header)> {
         let opened = Opened::new(path, None)?;
-        let body_start = opened.header_len(false)?;
+        let body_start = opened.header_len(false);
         let header = change(&opened.header)
             .map_err(|error| fault::at(opened.input.path().display(), &error))?;
         let mut output = self.output(&opened.input)?;
         let name = shown(output.path());
-        output.write_all(&header.to_bytes()?)?;
+        output.write_all(header.as_bytes())?;
         let mut body = opened.input.into_file()?;
         copy_body(&mut body, body_start, &mut output, path)?;
         output.commit()?;
@@ -113,7 +113,7 @@ impl Place {
         let header = change(&header).map_err(|error| fault::at(path.display(), &error))?;
         let mut output = self.output(&Input::open(path)?)?;
         let name = shown(output.path());
-        output.write_all(&header.to_bytes()?)?;
+        output.write_all(header.as_bytes())?;
         output.commit()?;
         Ok((name, header))
     }

@@ -140,7 +140,7 @@ impl<K: Kms> Client<K> {
     /// let mut sealed = kf.encrypt_with(b"hello", &ring, &context, &SealOptions::default()).await?;
     /// let header = Header::parse_detached(&sealed.header)?;
     /// let new_ring = Keyring::generate_with(backup);
-    /// sealed.header = kf.rewrap(&header, &ring, &new_ring).await?.to_bytes()?;
+    /// sealed.header = kf.rewrap(&header, &ring, &new_ring).await?.as_bytes().to_vec();
     ///
     /// let envelope = sealed.attached(); // the body is untouched
     /// assert_eq!(kf.decrypt(&envelope, &new_ring, &context).await?, b"hello");

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
+use super::host::{HostOpener, HostRanges};
 use super::range::{Layout, RangeOpener};
 use super::seal::{absorb, output_too_short};
 use super::segment::{
-    MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
+    HostKey, MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
     open_items_in_place,
 };
 use super::{PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
@@ -29,7 +30,7 @@ use crate::suite::Suite;
 /// # let context = EncryptionContext::new();
 /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
 /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-/// let envelope = [&header.to_bytes()?[..], b"body"].concat();
+/// let envelope = [header.as_bytes(), b"body"].concat();
 /// let mut reader = HeaderReader::new();
 /// for part in envelope.chunks(16) {
 ///     if let Some((read, used)) = reader.push(part)? {
@@ -187,14 +188,19 @@ impl Unlocked {
     /// As [`Demands::check`].
     pub fn new(header: &Header, key: Arc<MessageKeyDeriver>, demands: &Demands) -> Result<Self> {
         demands.check(header)?;
-        Ok(Unlocked {
+        Ok(Self::checked(header, key, demands.clone()))
+    }
+
+    /// As [`new`](Unlocked::new), where the demands are known to be met.
+    pub(crate) fn checked(header: &Header, key: Arc<MessageKeyDeriver>, demands: Demands) -> Self {
+        Unlocked {
             suite: header.suite(),
             stable: header.stable_part().to_vec(),
             trailer_len: header.trailer_len(),
             signature: header.signature().cloned(),
-            signers: demands.signers.clone(),
+            signers: demands.signers,
             key,
-        })
+        }
     }
 
     /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
@@ -267,6 +273,38 @@ impl Unlocked {
         body_len: u64,
     ) -> Result<RangeOpener> {
         self.ranges(prefix, body_len)
+    }
+
+    /// Hands the message over to a host that runs the AEAD itself, once the commitment at the start
+    /// of the body holds: the key, and the machine that keeps the rules.
+    ///
+    /// # Errors
+    /// `authentication_failed` where the commitment does not hold.
+    pub fn into_host(self, prefix: &[u8; PREFIX_LEN]) -> Result<(HostKey, HostOpener)> {
+        let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
+        let hash = self
+            .signature
+            .as_ref()
+            .map(|signature| SignatureHash::new(signature, &self.stable, prefix));
+        let (key, nonces) = key.into_host();
+        Ok((key, HostOpener::new(nonces, hash, self.signers, self.trailer_len)))
+    }
+
+    /// As [`into_ranges`](Unlocked::into_ranges), or
+    /// [`into_unproven_ranges`](Unlocked::into_unproven_ranges) for a signed envelope, for a host
+    /// that runs the AEAD itself.
+    ///
+    /// # Errors
+    /// Those of [`into_unproven_ranges`](Unlocked::into_unproven_ranges).
+    pub fn into_host_ranges(
+        self,
+        prefix: &[u8; PREFIX_LEN],
+        body_len: u64,
+    ) -> Result<(HostKey, HostRanges)> {
+        let layout = Layout::new(body_len, self.trailer_len)?;
+        let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
+        let (key, nonces) = key.into_host();
+        Ok((key, HostRanges::new(nonces, layout)))
     }
 
     fn ranges(self, prefix: &[u8; PREFIX_LEN], body_len: u64) -> Result<RangeOpener> {
@@ -531,6 +569,17 @@ impl Opener {
         self.held.len().saturating_sub(self.unlocked.trailer_len + TAG_LEN)
     }
 
+    /// Length of the plaintext of a whole body of this length, its signature included.
+    ///
+    /// # Errors
+    /// `truncated` where no whole body has this length; `limit_exceeded` for what fits in no
+    /// message, or in no memory.
+    pub fn plaintext_len(&self, body_len: usize) -> Result<usize> {
+        let layout = Layout::new(body_len as u64, self.unlocked.trailer_len)?;
+        usize::try_from(layout.plaintext_len())
+            .map_err(|_| Error::limit("the plaintext does not fit in memory"))
+    }
+
     /// Opens a whole body at once, its signature included, to the start of `out`; answers the
     /// length of the plaintext. Nothing is released before all of it is proven:
     /// [`Client::opener`](crate::Client::opener) has an example.
@@ -539,8 +588,7 @@ impl Opener {
     /// `truncated`, `authentication_failed`, `signature_invalid`; `invalid_argument` where `out`
     /// is too short. What was written to `out` is wiped then.
     pub fn open_whole_into(mut self, body: &[u8], out: &mut [u8]) -> Result<usize> {
-        let layout = Layout::new(body.len() as u64, self.unlocked.trailer_len)?;
-        let len = usize::try_from(layout.plaintext_len()).map_err(|_| output_too_short())?;
+        let len = self.plaintext_len(body.len())?;
         let out = out.get_mut(..len).ok_or_else(output_too_short)?;
         let opened = self.update_into(body, out).and_then(|written| {
             let finished = self.finish_into(&mut out[written..])?;

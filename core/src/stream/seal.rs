@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
+use super::host::HostSealer;
 use super::segment::{
-    MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads, seal_items,
-    seal_items_in_place,
+    HostKey, MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads,
+    seal_items, seal_items_in_place,
 };
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
@@ -60,7 +61,8 @@ impl Sealer {
     /// `internal` where the system has no randomness.
     pub fn new(header: &Header, key: &MessageKeyDeriver, rng: &dyn Rng) -> Result<Self> {
         let signature = header.signature();
-        Sealer::start(header.suite(), header.stable_part(), header.to_bytes()?, signature, key, rng)
+        let bytes = header.as_bytes().to_vec();
+        Sealer::start(header.suite(), header.stable_part(), bytes, signature, key, rng)
     }
 
     /// A bare body, without a header: a C2SP chunked-encryption message with any context bytes
@@ -305,6 +307,20 @@ impl Sealer {
         Ok(())
     }
 
+    /// Hands the message over to a host that runs the AEAD itself: the first bytes of the body, the
+    /// key, and the machine that keeps the rules. Take the [`header`](Sealer::header) before.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the machine was used already.
+    pub fn into_host(self) -> Result<([u8; PREFIX_LEN], HostKey, HostSealer)> {
+        self.state?;
+        if self.prefix_written || !self.pending.is_empty() {
+            return Err(Error::invalid("a whole message is handed over or none of it"));
+        }
+        let (key, nonces) = self.key.into_host();
+        Ok((self.prefix, key, HostSealer::new(nonces, self.signature)))
+    }
+
     /// The key of this message, for a host that runs the AEAD itself.
     pub fn message_key(&self) -> &MessageKey {
         &self.key
@@ -436,17 +452,8 @@ impl Sealer {
         let written = self.finish_len();
         let out = out.get_mut(..written).ok_or_else(output_too_short)?;
         let sealed = self.write_prefix(out);
-        let hash = self.signature.is_some();
-        let item = SealItem {
-            key: &self.key,
-            index: self.next,
-            plaintext: Some(&self.pending),
-            sealed,
-            hash,
-        };
-        let digest = item.run();
-        absorb(&mut self.signature, digest);
-        Ok((written, self.signature.map(SignatureHash::into_pending)))
+        let last = std::mem::take(&mut self.pending);
+        Ok((written, self.seal_last(&last, sealed)))
     }
 
     /// Length of the whole envelope of a plaintext of this length: header, body and signature.
@@ -455,10 +462,9 @@ impl Sealer {
     /// `limit_exceeded` for what fits in no message, or in no memory.
     pub fn envelope_len(&self, plaintext_len: usize) -> Result<usize> {
         let trailer = self.signature.as_ref().map_or(0, SignatureHash::trailer_len);
-        usize::try_from(Self::body_len(plaintext_len as u64)?)
-            .ok()
-            .and_then(|body| body.checked_add(self.header.len() + trailer))
-            .ok_or_else(|| Error::limit("the envelope does not fit in memory"))
+        body_len_in_memory(plaintext_len)?
+            .checked_add(self.header.len() + trailer)
+            .ok_or_else(exceeds_memory)
     }
 
     /// Seals a whole message at once, before anything else was: header and body, in the first
@@ -491,8 +497,7 @@ impl Sealer {
         if self.prefix_written {
             return Err(Error::invalid("a whole message is sealed at once or not at all"));
         }
-        let body_len = usize::try_from(Self::body_len(plaintext.len() as u64)?)
-            .map_err(|_| Error::limit("the envelope does not fit in memory"))?;
+        let body_len = body_len_in_memory(plaintext.len())?;
         let header_len = self.header.len();
         let (header, rest) = out.split_at_mut_checked(header_len).ok_or_else(output_too_short)?;
         let body = rest.get_mut(..body_len).ok_or_else(output_too_short)?;
@@ -509,15 +514,17 @@ impl Sealer {
     ) -> Result<Option<PendingSignature>> {
         let (full, last) = plaintext.split_at(plaintext.len() / SEGMENT_LEN * SEGMENT_LEN);
         let written = self.update_into(full, out)?;
-        let (_, sealed) = out.split_at_mut(written);
-        let hash = self.signature.is_some();
-        let len = last.len() + TAG_LEN;
-        let sealed = sealed.get_mut(..len).ok_or_else(output_too_short)?;
-        let item =
-            SealItem { key: &self.key, index: self.next, plaintext: Some(last), sealed, hash };
-        let digest = item.run();
+        let end = written + last.len() + TAG_LEN;
+        let sealed = out.get_mut(written..end).ok_or_else(output_too_short)?;
+        Ok(self.seal_last(last, sealed))
+    }
+
+    /// Seals the last, short segment to all of `sealed`.
+    fn seal_last(mut self, plaintext: &[u8], sealed: &mut [u8]) -> Option<PendingSignature> {
+        let (key, index, hash) = (&self.key, self.next, self.signature.is_some());
+        let digest = SealItem { key, index, plaintext: Some(plaintext), sealed, hash }.run();
         absorb(&mut self.signature, digest);
-        Ok(self.signature.map(SignatureHash::into_pending))
+        self.signature.map(SignatureHash::into_pending)
     }
 }
 
@@ -562,6 +569,15 @@ pub(super) fn absorb(
     if let (Some(signature), Some(digest)) = (signature, digest) {
         signature.segment(&digest);
     }
+}
+
+/// As [`Sealer::body_len`], for a body that is to be in memory whole.
+pub(crate) fn body_len_in_memory(plaintext_len: usize) -> Result<usize> {
+    usize::try_from(Sealer::body_len(plaintext_len as u64)?).map_err(|_| exceeds_memory())
+}
+
+fn exceeds_memory() -> Error {
+    Error::limit("the envelope does not fit in memory")
 }
 
 pub(super) fn output_too_short() -> Error {
