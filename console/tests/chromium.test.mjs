@@ -295,6 +295,41 @@ test("what was changed is not saved, and what is cancelled neither", async () =>
   await close(page);
 });
 
+test("a signed file opens for those who demand its signature, and only under its key", async () => {
+  const page = await begin({ init: PICKER });
+  for (const alias of ["alias/signer", "alias/another-signer"]) {
+    await server.keyfold("key", "create", "--alias", alias, "--spec", "ECC_NIST_P256");
+  }
+  await go(page, "Files");
+  const signer = page.getByLabel("Signer (optional)");
+  await page.getByLabel("Key", { exact: true }).fill("alias/docs");
+  await signer.fill("alias/signer");
+  await page.getByLabel("Choose files").setInputFiles(file("deed.txt", Buffer.from("a deed")));
+  await page.getByRole("button", { name: "Encrypt and save as …" }).click();
+  await page.getByText("Encrypted as deed.txt.kf").waitFor();
+  const sealed = Buffer.from(
+    await page.evaluate(async () => {
+      const folder = await navigator.storage.getDirectory();
+      const file = await (await folder.getFileHandle("deed.txt.kf")).getFile();
+      return [...new Uint8Array(await file.arrayBuffer())];
+    }),
+  );
+  await page.getByRole("button", { name: "Remove deed.txt from the list" }).click();
+  await page.getByLabel("Choose files").setInputFiles(file("deed.txt.kf", sealed));
+  const decrypt = page.getByRole("button", { name: "Decrypt and save as …" });
+  for (const wrong of ["", "alias/another-signer"]) {
+    await signer.fill(wrong);
+    await decrypt.click();
+    assert.equal(await refusal(page), "signature_invalid", wrong);
+    assert.equal((await saved(page, "deed.txt")).size, 0);
+  }
+  await signer.fill("alias/signer");
+  await decrypt.click();
+  await page.getByText("Decrypted as deed.txt").waitFor();
+  assert.equal((await saved(page, "deed.txt")).sha256, sha256("a deed"));
+  await close(page);
+});
+
 test("without a stream to the disk it says so, and saves from memory", async () => {
   const page = await begin({ init: NO_PICKER });
   await go(page, "Files");
