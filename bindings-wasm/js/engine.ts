@@ -19,7 +19,13 @@ export function load(): Promise<void> {
 
 async function start(): Promise<void> {
   glue.initSync({ module: await WebAssembly.compile(await inflate(wasm)) });
+  connect();
+}
+
+/** Tells the instance of its host. */
+function connect(): void {
   glue.onWake(wake);
+  glue.onSleep(sleep);
 }
 
 /** The module's functions; {@link load} comes first. */
@@ -93,10 +99,50 @@ function translate(error: unknown): unknown {
     generation += 1;
     for (const task of [...tasks.values()]) task.fail();
     tasks.clear();
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
     glue.__wbg_reset_state();
-    glue.onWake(wake);
+    connect();
   }
   return new KeyfoldError("internal", "the module has failed", { cause: error });
+}
+
+/** A promise, and what ends the work behind it. */
+export type Begun = [promise: Promise<unknown>, end: () => void];
+
+/**
+ * Begins work that the module waits for, and that gets a signal for its end. Its promise stays as
+ * it is when the module has trapped meanwhile: nobody is left to be told.
+ */
+export function running(work: (signal: AbortSignal) => unknown): Begun {
+  const controller = new AbortController();
+  const begun = generation;
+  const promise = new Promise((resolve, reject) => {
+    const still = <T>(settle: (value: T) => void) => (value: T): void => {
+      if (begun === generation) settle(value);
+    };
+    new Promise((begin) => begin(work(controller.signal))).then(still(resolve), still(reject));
+  });
+  return [promise, () => controller.abort(new Error("nobody waits for it any more"))];
+}
+
+/** Timers of the instance: one that is forgotten keeps Node.js alive. */
+const timers = new Set<ReturnType<typeof setTimeout>>();
+
+function sleep(milliseconds: number): Begun {
+  return running(
+    (signal) =>
+      new Promise<void>((resolve) => {
+        const end = (): void => {
+          clearTimeout(timer);
+          timers.delete(timer);
+          resolve();
+        };
+        const timer = setTimeout(end, milliseconds);
+        timers.add(timer);
+        signal.addEventListener("abort", end);
+      }),
+  );
 }
 
 /** What goes on when the module says so, by number. */

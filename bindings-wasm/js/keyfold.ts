@@ -1,6 +1,15 @@
 import { ask } from "./ask.js";
 import { concat, text, view } from "./bytes.js";
-import { Handle, glue, guard, load, settle, throwIfAborted } from "./engine.js";
+import {
+  type Begun,
+  Handle,
+  glue,
+  guard,
+  load,
+  running,
+  settle,
+  throwIfAborted,
+} from "./engine.js";
 import { KeyfoldError } from "./errors.js";
 import { infoOf, readHeader } from "./header.js";
 import { host } from "./host.js";
@@ -16,7 +25,6 @@ import {
 } from "./message.js";
 import { OpenedEnvelope } from "./opened.js";
 import { PublicKey } from "./public_key.js";
-import { type Begun, running } from "./running.js";
 import { Secrets } from "./secrets.js";
 import { readExactly, sourceOf } from "./source.js";
 import { type Said, Specs } from "./spec.js";
@@ -198,12 +206,12 @@ export class Keyfold implements Disposable {
     const start = header === undefined ? bytes : view(header, "the header");
     const { reader, length } = readHeader(start);
     try {
-      if (header !== undefined && length !== start.length) {
-        throw new KeyfoldError("malformed_envelope", "bytes follow the detached header");
-      }
       const body = header === undefined ? bytes.subarray(length) : bytes;
-      const info = infoOf(reader, length + body.length);
-      const opened = await this.#open(HOST, start.subarray(0, length), length + body.length, options);
+      const total = length + body.length;
+      const info = infoOf(reader, total);
+      // All of a detached header: the module tells whether something follows it.
+      const exact = header === undefined ? start.subarray(0, length) : start;
+      const opened = await this.#open(HOST, exact, total, options);
       const unlocked = new Handle(opened as glue.Unlocked);
       return await openWhole(unlocked, body, info.plaintextLength ?? 0, options);
     } finally {
@@ -258,7 +266,7 @@ export class Keyfold implements Disposable {
     try {
       const body = detached ? 0 : length;
       const info = infoOf(reader, length + from.size - body);
-      const header = (detached ?? first).slice(0, length);
+      const header = detached ?? first.slice(0, length);
       const signed = options.unprovenSignature && info.signature !== undefined;
       const asked = { ...options, ...(signed ? { signers: "any" as const } : {}) };
       const opened = (await this.#open(HOST, header, undefined, asked)) as glue.Unlocked;

@@ -1,9 +1,17 @@
 /** A KMS at the other end of a network: keyfold's own server, or AWS. */
 
-import { Handle, glue, guard, load, settle, throwIfAborted } from "./engine.js";
+import {
+  type Begun,
+  Handle,
+  glue,
+  guard,
+  load,
+  running,
+  settle,
+  throwIfAborted,
+} from "./engine.js";
 import { KeyfoldError } from "./errors.js";
 import type { Kms, KmsRequest, KmsResponse } from "./kms.js";
-import { type Begun, running } from "./running.js";
 
 /** An access key that signs requests. */
 export interface AccessKey {

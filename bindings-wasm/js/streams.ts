@@ -265,6 +265,7 @@ export class OpenMachine extends Machine {
   #opening: Handle<glue.Opening> | undefined;
   #cipher: SegmentCipher | undefined;
   #signed = false;
+  #needs = 0;
   readonly #detached: Uint8Array | undefined;
 
   constructor(start: OpenStart, options: LongOptions & { header?: Bytes | undefined }) {
@@ -274,14 +275,14 @@ export class OpenMachine extends Machine {
   }
 
   protected async begin(): Promise<void> {
-    if (this.#detached) this.#unlocked = await this.#start(this.#detached, this.signal);
+    if (this.#detached) await this.#unlock(this.#detached);
     else this.#reader = new Handle(guard(() => new glue.HeaderReader()));
   }
 
   protected async take(part: Uint8Array): Promise<void> {
     this.#queue.push(part);
     if (!this.#unlocked && !this.#opening) await this.#readHeader();
-    if (this.#unlocked && !this.#opening && this.#queue.length >= PREFIX) await this.#open();
+    if (this.#unlocked && !this.#opening && this.#queue.length >= this.#needs) await this.#open();
     if (this.#opening) await this.#segments();
     this.#queue.settle();
   }
@@ -298,10 +299,15 @@ export class OpenMachine extends Machine {
       }
       this.#header.push(piece.subarray(0, used));
       this.#reader?.free();
-      this.#unlocked = await this.#start(concat(this.#header), this.signal);
+      await this.#unlock(concat(this.#header));
       this.#queue.push(part.subarray(at + used));
       return;
     }
+  }
+
+  async #unlock(header: Uint8Array): Promise<void> {
+    this.#unlocked = await this.#start(header, this.signal);
+    this.#needs = this.#unlocked.use((unlocked) => unlocked.needs());
   }
 
   async #open(): Promise<void> {

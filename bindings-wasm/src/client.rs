@@ -125,8 +125,8 @@ impl Client {
         })
     }
 
-    /// Recovers the data key of an envelope of `total` bytes, where that is known, whose header is
-    /// in `start`. `how` is
+    /// Recovers the data key of an envelope of `total` bytes, where that is known. `start` begins with
+    /// its header, and is nothing else for 2. `how` is
     /// - 0: opens the whole envelope, which is in `start`, here: the plaintext;
     /// - 1: for one segment: 32 bytes of key, 12 of nonce, and in 4 where the segment begins; or a
     ///   list with the plaintext, where the suite is not AES;
@@ -147,7 +147,10 @@ impl Client {
         begin(async move {
             let open = async {
                 let spec = spec?;
-                let (header, header_len) = Header::parse(&start)?;
+                let (header, header_len) = match how {
+                    INSIDE | ONE => Header::parse(&start)?,
+                    _ => (Header::parse_detached(&start)?, start.len()),
+                };
                 let demands = spec.demands(&signers)?;
                 let (unlocked, body) = match total {
                     Some(total) => {

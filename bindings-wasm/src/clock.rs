@@ -1,37 +1,35 @@
 //! The host's clocks and timers.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use js_sys::{Date, Function, Promise};
+use js_sys::{Date, Function};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::{Clock, WallClock};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::errors::milliseconds;
+use crate::foreign::Foreign;
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     fn performance_now() -> f64;
-    #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(function: &Function, milliseconds: f64) -> JsValue;
-    #[wasm_bindgen(js_name = clearTimeout)]
-    fn clear_timeout(timer: &JsValue);
+}
+
+thread_local! {
+    static SLEEP: RefCell<Option<Function>> = const { RefCell::new(None) };
+}
+
+/// Names the function that waits for so many milliseconds: see [`Foreign`].
+#[wasm_bindgen(js_name = onSleep)]
+pub fn on_sleep(sleep: Function) {
+    SLEEP.set(Some(sleep));
 }
 
 /// The host's clocks and timers.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct HostClock;
-
-/// A timer that ends with whoever waits for it: one that is forgotten keeps Node.js alive.
-struct Timer(JsValue);
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        clear_timeout(&self.0);
-    }
-}
 
 impl Clock for HostClock {
     fn now(&self) -> Duration {
@@ -40,13 +38,10 @@ impl Clock for HostClock {
 
     fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let mut timer = JsValue::UNDEFINED;
-            let rung = Promise::new(&mut |ring, _| {
-                timer = set_timeout(&ring, time.as_secs_f64() * 1000.0);
-            });
-            let _timer = Timer(timer);
-            // The promise is never rejected.
-            let _ = JsFuture::from(rung).await;
+            if let Some(sleep) = SLEEP.with_borrow(Clone::clone) {
+                // The promise is never rejected.
+                let _ = Foreign(sleep).ask((time.as_secs_f64() * 1000.0).into()).await;
+            }
         })
     }
 }

@@ -31,6 +31,11 @@ impl Unlocked {
 
 #[wasm_bindgen]
 impl Unlocked {
+    /// How many bytes of the body must be there before it can be opened.
+    pub fn needs(&self) -> usize {
+        self.0.as_ref().map_or(0, Core::needs)
+    }
+
     /// Opens the whole, whose body starts with `prefix`.
     pub fn opening(&mut self, prefix: &[u8]) -> Js<Opening> {
         let open = self.take(prefix).and_then(|(core, prefix)| core.into_host(&prefix));

@@ -275,6 +275,12 @@ impl Unlocked {
         self.ranges(prefix, body_len)
     }
 
+    /// How many bytes of a body must be there before it can be opened: its prefix, and as many as
+    /// the signature has, which may be all there is (docs/spec/envelope.md, clause 8.1).
+    pub fn needs(&self) -> usize {
+        PREFIX_LEN + self.trailer_len
+    }
+
     /// Hands the message over to a host that runs the AEAD itself, once the commitment at the start
     /// of the body holds: the key, and the machine that keeps the rules.
     ///
@@ -433,7 +439,7 @@ impl Opener {
         let out = out.get_mut(..written).ok_or_else(output_too_short)?;
         if self.key.is_none() {
             // The trailer is held back from the very start: it is not a prefix either.
-            let needed = PREFIX_LEN + self.unlocked.trailer_len;
+            let needed = self.unlocked.needs();
             self.hold(&mut sealed, needed);
             let Some(prefix) = self.held.first_chunk().filter(|_| self.held.len() >= needed) else {
                 return Ok(0);
