@@ -38,6 +38,8 @@ interface Job {
   readonly id: number;
   readonly file: File;
   readonly way: Way;
+  /** Whether it says so, as far as it is an envelope. */
+  readonly signed: boolean;
   readonly name: string;
   readonly state: "waiting" | "running" | "done" | "cancelled" | "failed";
   readonly done: number;
@@ -153,21 +155,21 @@ async function start(job: Job, choices: Choices): Promise<void> {
   await work(job, choices, target);
 }
 
-/** Looks whether a file is an envelope, to know what is wanted. */
-async function wayOf(file: File): Promise<Way> {
+/** Looks whether a file is an envelope, to know what is wanted, and whether it is signed. */
+async function look(file: File): Promise<{ way: Way; signed: boolean }> {
   try {
     const head = await file.slice(0, MAX_HEADER).arrayBuffer();
-    await inspect(head, { size: file.size });
-    return "decrypt";
+    const { signature } = await inspect(head, { size: file.size });
+    return { way: "decrypt", signed: signature !== undefined };
   } catch {
-    return "encrypt";
+    return { way: "encrypt", signed: false };
   }
 }
 
 async function add(files: Iterable<File>): Promise<void> {
   for (const file of files) {
-    const way = await wayOf(file);
-    const job = { id: next++, file, way, name: nameOf(file.name, way), done: 0, rate: 0 };
+    const { way, signed } = await look(file);
+    const job = { id: next++, file, way, signed, name: nameOf(file.name, way), done: 0, rate: 0 };
     jobs.set([...jobs.get(), { ...job, state: "waiting" }]);
   }
 }
@@ -263,7 +265,7 @@ export function Files() {
 function JobRow({ job, choices }: { job: Job; choices: Choices }) {
   const { file, state } = job;
   const tooLarge = !STREAMS && file.size > MEMORY;
-  const noKey = job.way === "encrypt" && choices.key.trim() === "";
+  const missing = whatIsMissing(job, choices, tooLarge);
   const part = file.size === 0 ? Number(state === "done") : job.done / file.size;
   const verb = job.way === "encrypt" ? "Encrypt" : "Decrypt";
   const set = (way: Way) => change(job.id, { way, name: nameOf(file.name, way) });
@@ -275,7 +277,7 @@ function JobRow({ job, choices }: { job: Job; choices: Choices }) {
       </div>
       <progress max={1} value={part} aria-label={`${verb}ing ${file.name}`} />
       <p class="job-line">
-        <span aria-live="polite">{status(job, tooLarge, noKey)}</span>
+        <span aria-live="polite">{status(job, missing)}</span>
         {state === "running" && (
           <span class="rate">
             {Math.floor(part * 100)} %, {size(job.rate)}/s
@@ -304,7 +306,7 @@ function JobRow({ job, choices }: { job: Job; choices: Choices }) {
                 <button
                   type="button"
                   class="small main"
-                  disabled={tooLarge || noKey}
+                  disabled={missing !== undefined}
                   onClick={() => void start(job, choices)}
                 >
                   {verb} and save{STREAMS ? " as …" : ""}
@@ -335,11 +337,20 @@ function JobRow({ job, choices }: { job: Job; choices: Choices }) {
   );
 }
 
-function status(job: Job, tooLarge: boolean, noKey: boolean): string {
+/** Why it cannot be done yet. */
+function whatIsMissing(job: Job, choices: Choices, tooLarge: boolean): string | undefined {
+  if (tooLarge) return "Too large for this browser.";
+  if (job.way === "encrypt") {
+    return choices.key.trim() === "" ? "Name a key to encrypt it under." : undefined;
+  }
+  const unnamed = job.signed && choices.signer.trim() === "";
+  return unnamed ? "It is signed: name the signer whose signature you demand." : undefined;
+}
+
+function status(job: Job, missing: string | undefined): string {
   switch (job.state) {
     case "waiting":
-      if (tooLarge) return "Too large for this browser.";
-      return noKey ? "Name a key to encrypt it under." : `Becomes ${job.name}.`;
+      return missing ?? `Becomes ${job.name}.`;
     case "running":
       return job.way === "encrypt" ? "Encrypting" : "Decrypting";
     case "done":
