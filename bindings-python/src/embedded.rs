@@ -197,7 +197,7 @@ impl EmbeddedKms {
         body: Input,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let engine = self.engine(py)?;
-        let answer = py.detach(|| crate::admin::perform(&engine, operation, body.bytes()));
+        let answer = py.detach(|| engine.operation(operation, body.bytes()));
         Ok(PyBytes::new(py, &answer.or_raise(py)?))
     }
 

@@ -7,7 +7,6 @@
     reason = "what Python calls has the arguments that Python gives"
 )]
 
-mod admin;
 mod aio;
 mod buffer;
 mod cache;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keyfold::credentials::{Credentials, CredentialsProvider, StaticCredentials};
 use keyfold::kms::Kms;
+use keyfold::kms::aws::Service;
 use keyfold::{Error, ErrorCode, Result, RetryLimits, SecretBytes};
 use keyfold_transport::{
     Environment, HttpOptions, HttpTransport, Proxy, RemoteOptions, aws_credentials, connect,
@@ -251,7 +252,7 @@ impl RemoteKms {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let live = self.live(py, false)?;
         let body = zeroize::Zeroizing::new(body.bytes().to_vec());
-        let service = crate::admin::service(operation);
+        let service = Service::of_operation(operation);
         let answer = wait(py, async { live.operation(service, operation, body).await })?;
         Ok(PyBytes::new(py, &answer))
     }

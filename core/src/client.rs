@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::context::EncryptionContext;
 use crate::crypto::rng::{Rng, SystemRng};
-use crate::envelope::{Header, MAX_HEADER_LEN, encode_stable, join};
+use crate::envelope::{EnvelopeSignature, Header, MAX_HEADER_LEN, encode_stable, join};
 use crate::error::{Error, Result};
 use crate::keyring::Keyring;
 use crate::keys::KeyUri;
@@ -500,12 +500,28 @@ impl<K: Kms> Client<K> {
         keyring: &Keyring,
         demands: impl Into<Demands>,
     ) -> Result<Opener> {
+        let unlocked = self.unlock_body(header, body_len, keyring, demands).await?;
+        Ok(unlocked.into_opener().with_threads(&self.threads))
+    }
+
+    /// As [`unlock`](Client::unlock), for a body whose length is known: what it uses of the data
+    /// key counts in the cache.
+    ///
+    /// # Errors
+    /// As [`unlock`](Client::unlock); `truncated` where no whole body has this length.
+    pub async fn unlock_body(
+        &self,
+        header: &Header,
+        body_len: u64,
+        keyring: &Keyring,
+        demands: impl Into<Demands>,
+    ) -> Result<Unlocked> {
         let demands = demands.into();
         // What the caller demands is told before what the body lacks (clause 8.1).
         demands.check(header)?;
         let len = Layout::new(body_len, header.trailer_len())?.plaintext_len();
         let key = self.unwrap_any(header, keyring, Some(len)).await?;
-        Ok(Unlocked::checked(header, key, demands).into_opener().with_threads(&self.threads))
+        Ok(Unlocked::checked(header, key, demands))
     }
 
     /// Starts a stream. Write [`Sealer::header`], feed the machine, and where an option names a
@@ -539,17 +555,34 @@ impl<K: Kms> Client<K> {
         options: &SealOptions<'_>,
     ) -> Result<Sealer> {
         // Checked before a KMS is asked for a key that nothing could be sealed with.
-        let context_bytes = context.to_canonical()?;
-        let cached = self.data_key(keyring, context, &context_bytes, options.plaintext_len).await?;
+        context.to_canonical()?;
         let signature = match &options.signer {
             None => None,
             Some(signer) => Some(self.envelope_signature(signer).await?),
         };
         let suite = options.suite.unwrap_or(Suite::Aes256Gcm);
-        let stable = encode_stable(suite, &context_bytes, signature.as_ref())?;
+        self.sealer_signed(keyring, context, suite, options.plaintext_len, signature.as_ref()).await
+    }
+
+    /// As [`sealer`](Client::sealer), where it is known already how the envelope will be signed.
+    /// `plaintext_len` as in [`SealOptions`].
+    ///
+    /// # Errors
+    /// As [`encrypt`](Client::encrypt).
+    pub async fn sealer_signed(
+        &self,
+        keyring: &Keyring,
+        context: &EncryptionContext,
+        suite: Suite,
+        plaintext_len: Option<u64>,
+        signature: Option<&EnvelopeSignature>,
+    ) -> Result<Sealer> {
+        let context_bytes = context.to_canonical()?;
+        let cached = self.data_key(keyring, context, &context_bytes, plaintext_len).await?;
+        let stable = encode_stable(suite, &context_bytes, signature)?;
         let header = join(&stable, &cached.recipients)?;
         let rng = self.rng.as_ref();
-        let sealer = Sealer::start(suite, &stable, header, signature.as_ref(), &cached.key, rng)?;
+        let sealer = Sealer::start(suite, &stable, header, signature, &cached.key, rng)?;
         Ok(sealer.with_threads(&self.threads))
     }
 

@@ -13,7 +13,9 @@ use crate::suite::Suite;
 
 use codec::Reader;
 pub(crate) use signature::SignatureHash;
-pub use signature::{EnvelopeSignature, PendingSignature, SignerHint, SignerPolicy};
+pub use signature::{
+    EnvelopeSignature, PendingSignature, SignatureCheck, SignerHint, SignerPolicy,
+};
 
 /// The first three bytes of every envelope (clause 4.2).
 pub const MAGIC: [u8; 3] = *b"KFE";

@@ -139,8 +139,12 @@ pub enum Retry {
 /// let back = Error::from(std::io::Error::from(error.clone()));
 /// assert_eq!(back, error); // compared by code
 /// ```
+// One pointer: every fallible function moves it, and what moves it is a third of a small program.
 #[derive(Clone)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Clone)]
+struct Parts {
     code: ErrorCode,
     detail: Cow<'static, str>,
     retry: Retry,
@@ -150,20 +154,29 @@ pub struct Error {
 impl Error {
     /// An error of this code, with a text for people and the code's own retry class.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Error { code, detail: detail.into(), retry: code.default_retry(), source: None }
+        Self::of(code, detail.into(), None)
+    }
+
+    #[cold]
+    fn of(
+        code: ErrorCode,
+        detail: Cow<'static, str>,
+        source: Option<Arc<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Error(Box::new(Parts { code, detail, retry: code.default_retry(), source }))
     }
 
     /// Replaces the retry class, where the cause knows better than the code.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
-        self.retry = retry;
+        self.0.retry = retry;
         self
     }
 
     /// Keeps the cause, for `source()`.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+        self.0.source = Some(Arc::new(source));
         self
     }
 
@@ -173,22 +186,22 @@ impl Error {
         detail: String,
         source: Option<Arc<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Error { source, ..Error::new(code, detail) }
+        Self::of(code, detail.into(), source)
     }
 
     /// The stable code.
     pub fn code(&self) -> ErrorCode {
-        self.code
+        self.0.code
     }
 
     /// What happened, in words.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// Whether, and when, the same call may succeed.
     pub fn retry(&self) -> Retry {
-        self.retry
+        self.0.retry
     }
 
     /// The one answer for everything that was decided with a key (docs/spec/errors.md).
@@ -215,16 +228,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.0.code, self.0.detail)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
-            .field("code", &self.code.as_str())
-            .field("detail", &self.detail)
-            .field("retry", &self.retry)
+            .field("code", &self.0.code.as_str())
+            .field("detail", &self.0.detail)
+            .field("retry", &self.0.retry)
             .finish_non_exhaustive()
     }
 }
@@ -232,7 +245,7 @@ impl fmt::Debug for Error {
 /// Errors are compared by their code alone.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
-        self.code == other.code
+        self.0.code == other.0.code
     }
 }
 
@@ -240,7 +253,7 @@ impl Eq for Error {}
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -257,7 +270,7 @@ impl From<std::io::Error> for Error {
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         use std::io::ErrorKind;
-        let kind = match error.code {
+        let kind = match error.0.code {
             ErrorCode::Truncated => ErrorKind::UnexpectedEof,
             ErrorCode::InvalidArgument | ErrorCode::LimitExceeded => ErrorKind::InvalidInput,
             _ => ErrorKind::InvalidData,

@@ -110,6 +110,20 @@ impl Keyring {
         self
     }
 
+    /// Every key that it names, those that generate and wrap first.
+    ///
+    /// ```
+    /// use keyfold::Keyring;
+    ///
+    /// let ring = Keyring::generate_with("keyfold:alias/docs".parse()?)
+    ///     .also_unwrap_with("keyfold:alias/old".parse()?);
+    /// assert_eq!(ring.keys()[1].as_str(), "keyfold:alias/old");
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    pub fn keys(&self) -> Vec<KeyUri> {
+        self.unwrapping().cloned().collect()
+    }
+
     /// The part of a context that the KMS gets to see.
     pub(crate) fn bound_context(&self, context: &EncryptionContext) -> EncryptionContext {
         match &self.bound {

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod breaker;
 pub mod cache;
 pub mod deadline;
+pub mod remote;
 pub mod retry;
 pub mod router;
 
@@ -12,7 +13,10 @@ use crate::crypto::rng::Rng;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, SecretBytes, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
-use crate::sign::SignatureAlgorithm;
+use crate::sign::{MessageHasher, SignatureAlgorithm};
+
+/// The longest message that a KMS signs itself, in bytes.
+const MAX_MESSAGE: u64 = 4096;
 
 /// A key management service: the embedded one, keyfold's server, a cloud's, or the caller's own.
 ///
@@ -89,6 +93,30 @@ pub enum SignInput {
     Message(Vec<u8>),
     /// The message's hash under the algorithm's own hash function.
     Digest(Vec<u8>),
+}
+
+impl SignInput {
+    /// How long a digest a KMS is given in the place of a message of this length, which it signs
+    /// itself up to 4096 bytes: nothing for the message.
+    ///
+    /// ```
+    /// use keyfold::kms::SignInput;
+    /// use keyfold::sign::SignatureAlgorithm::{EcdsaSha384, Ed25519};
+    ///
+    /// assert_eq!(SignInput::digest_len(EcdsaSha384, 4096)?, None);
+    /// assert_eq!(SignInput::digest_len(EcdsaSha384, 4097)?, Some(48));
+    /// assert!(SignInput::digest_len(Ed25519, 4097).is_err());
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` for pure Ed25519, which has no digest, and a message that needs one.
+    pub fn digest_len(algorithm: SignatureAlgorithm, message_len: u64) -> Result<Option<usize>> {
+        if (1..=MAX_MESSAGE).contains(&message_len) {
+            return Ok(None);
+        }
+        MessageHasher::new(algorithm).map(|_| algorithm.digest_len())
+    }
 }
 
 /// An operation of a KMS.

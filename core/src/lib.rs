@@ -67,7 +67,9 @@ pub use client::{Client, SealOptions, Sealed, Signer};
 pub use clock::{Clock, WallClock};
 pub use context::{ContextCheck, EncryptionContext};
 pub use crypto::rng::{Rng, SystemRng};
-pub use envelope::{EnvelopeSignature, Header, PendingSignature, SignerHint, SignerPolicy};
+pub use envelope::{
+    EnvelopeSignature, Header, PendingSignature, SignatureCheck, SignerHint, SignerPolicy,
+};
 pub use error::{Error, ErrorCode, Result, Retry};
 pub use keyring::Keyring;
 pub use keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};

@@ -19,6 +19,7 @@
 
 mod algorithm;
 mod ecdsa_form;
+mod encoded;
 mod jwk;
 mod message;
 mod public_key;
@@ -26,6 +27,7 @@ mod signing_key;
 
 pub use algorithm::{KeySpec, SignatureAlgorithm};
 pub use ecdsa_form::{ecdsa_der_to_raw, ecdsa_raw_to_der};
+pub use encoded::EncodedPublicKey;
 pub use message::MessageHasher;
 pub use public_key::PublicKey;
 pub use signing_key::SigningKey;

@@ -4,17 +4,21 @@
 //! body, [`io`] wraps them for `std::io`. All of them hand the work out as segments
 //! ([`segment`]), which other threads or the host's own AEAD can process.
 
+pub mod host;
 pub mod io;
 pub mod open;
 pub mod range;
 pub mod seal;
 pub mod segment;
 
+pub use host::{HostOpened, HostOpener, HostRanges, HostSealed, HostSealer, SegmentCipher};
 pub use open::{Demands, HeaderReader, Opener, Unlocked};
 pub use range::{Layout, RangeOpener, RangePlan};
 pub(crate) use seal::body_len_in_memory;
 pub use seal::{LastSegment, Sealer};
-pub use segment::{MessageKey, MessageKeyDeriver, SegmentIndex, SegmentWork, Threads};
+pub use segment::{
+    HostKey, MessageKey, MessageKeyDeriver, SegmentDigest, SegmentIndex, SegmentWork, Threads,
+};
 
 /// Plaintext bytes in every segment but the last, which is always shorter
 /// (docs/spec/envelope.md, clause 6.1).

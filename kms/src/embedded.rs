@@ -1,5 +1,7 @@
 //! The engine behind the core's seam: a [`Kms`] without a network.
 
+mod operation;
+
 use keyfold::kms::{DataKeyReply, Kms, Request, Response, SignInput};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::sign::SignatureAlgorithm;

@@ -7,6 +7,7 @@
 
 pub(crate) mod access_keys;
 mod aliases;
+mod audit_records;
 mod authorize;
 mod cache;
 mod commit;

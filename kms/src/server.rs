@@ -2,8 +2,9 @@
 //!
 //! `POST /` with `X-Amz-Target: TrentService.<Operation>` or `secretsmanager.<Operation>` performs
 //! an operation of the engine: 37 of AWS KMS, 13 of AWS Secrets Manager, with their members, limits
-//! and errors, so that their SDKs need no change. Beside it, `GET /healthz` says that the process
-//! lives, `GET /readyz` whether it can serve, `GET /metrics` what it did.
+//! and errors, so that their SDKs need no change; `keyfold.ListAuditRecords` is one of our own.
+//! Beside it, `GET /healthz` says that the process lives, `GET /readyz` whether it can serve,
+//! `GET /metrics` what it did, and `/console/` is a web page over all of it.
 //!
 //! # A request
 //! In this order, each step refused in its own way before the next one costs anything:
@@ -50,6 +51,7 @@ pub mod auth;
 mod background;
 mod config;
 mod connection;
+mod console;
 mod cors;
 mod health;
 mod host;
@@ -80,6 +82,7 @@ use crate::root::OpenError;
 use auth::Authenticator;
 use background::Background;
 use connection::Connections;
+use console::Console;
 use host::Host;
 use limit::Rates;
 use tls::Tls;
@@ -115,6 +118,7 @@ pub struct Server {
     tls: Option<Arc<Tls>>,
     open: Box<Open>,
     control: Control,
+    console: Option<Console>,
 }
 
 /// Opens the engine.
@@ -185,7 +189,34 @@ impl Server {
             tls: tls.map(Arc::new),
             open: Box::new(open),
             control: Control(Arc::default()),
+            console: None,
         })
+    }
+
+    /// Serves a console, a web page over this server, at `/console/`: files by their names relative
+    /// to that, with `index.html` first. Those below `assets/` are never asked for again, so their
+    /// names must change with what they hold; `NAME.gz` is the packed form of `NAME`. Where there
+    /// is no file, a page there says how to build a console.
+    ///
+    /// ```
+    /// use keyfold_kms::server::{Server, ServerConfig};
+    /// use keyfold_kms::{Engine, OpenError};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let config = ServerConfig { listen: "127.0.0.1:0".parse()?, ..ServerConfig::default() };
+    /// let server = Server::bind(config, || Engine::in_memory().map_err(OpenError::from))?
+    ///     .with_console([("index.html".to_owned(), &b"<!doctype html>..."[..])]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_console(
+        mut self,
+        files: impl IntoIterator<Item = (String, &'static [u8])>,
+    ) -> Self {
+        self.console = Some(Console::new(files));
+        self
     }
 
     /// Checks all that can be checked without an engine and without serving: the configuration,
@@ -238,7 +269,7 @@ impl Server {
     /// # Errors
     /// [`ServeError::Io`] where accepting fails for good.
     pub async fn run(self) -> Result<(), ServeError> {
-        let Server { app, listener, metrics, tls, open, control, .. } = self;
+        let Server { app, listener, metrics, tls, open, control, console, .. } = self;
         let background = Background::start(app.clone(), open);
         let handle = Handle::new();
         let metrics_handle = Handle::new();
@@ -254,7 +285,7 @@ impl Server {
             let connections = Connections::new(routes, app.config.limits.connections, false);
             tokio::spawn(serve(listener, None, connections, app.clone(), metrics_handle.clone()))
         });
-        let routes = http::router(&app);
+        let routes = http::router(&app, console.as_ref());
         let connections = Connections::new(routes, app.config.limits.connections, tls.is_some());
         let served = serve(listener, tls, connections, app.clone(), handle).await;
         app.host.stop();

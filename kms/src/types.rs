@@ -17,6 +17,7 @@
 //! ```
 
 mod access_keys;
+mod audit;
 mod crypto;
 mod grants;
 mod keys;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use access_keys::*;
+pub use audit::*;
 pub use crypto::*;
 pub use grants::*;
 pub use keys::*;

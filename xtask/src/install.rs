@@ -1,5 +1,6 @@
 //! What a fresh machine lacks: installed where that is possible, else named.
 
+pub(crate) mod browsers;
 pub(crate) mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -173,15 +174,60 @@ pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<Pa
     let lock = |folder: &Path| std::fs::read(folder.join("package-lock.json")).ok();
     let source = workspace.root.join(source);
     let installed = folder.join("node_modules").is_dir() && lock(&folder) == lock(&source);
-    for entry in source.read_dir()? {
-        let entry = entry?;
-        std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
+    mirror(&source, &folder)?;
     if !installed {
-        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        run(Command::new(npm)
-            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
-            .current_dir(&folder))?;
+        run(npm(&folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))?;
     }
     Ok(folder)
+}
+
+/// `npm` in a folder.
+pub(crate) fn npm(folder: &Path) -> Command {
+    let mut command = crate::npm::npm_command();
+    command.current_dir(folder);
+    command
+}
+
+/// Copies what is in a folder over what is in another. Folders become the same: a file that is
+/// gone from one must not stay in a build.
+fn mirror(from: &Path, to: &Path) -> Result<()> {
+    for entry in from.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !entry.file_type()?.is_dir() {
+            std::fs::copy(entry.path(), to.join(name))?;
+        } else if name != "node_modules" {
+            let to = to.join(name);
+            if to.is_dir() {
+                std::fs::remove_dir_all(&to)?;
+            }
+            std::fs::create_dir_all(&to)?;
+            mirror(&entry.path(), &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// wasm-bindgen's command, of the very version of the crate, in a folder under the target folder.
+pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
+    let lock: toml::Table = std::fs::read_to_string(workspace.root.join("Cargo.lock"))?.parse()?;
+    let packages = lock["package"].as_array().context("Cargo.lock has no packages")?;
+    let version = packages
+        .iter()
+        .find(|package| package["name"].as_str() == Some("wasm-bindgen"))
+        .and_then(|package| package["version"].as_str())
+        .context("Cargo.lock names no wasm-bindgen")?;
+    let folder = workspace.target.join("npm-tools/cargo");
+    let program =
+        folder.join("bin").join("wasm-bindgen").with_extension(std::env::consts::EXE_EXTENSION);
+    let is_it = capture(Command::new(&program).arg("--version"))
+        .is_ok_and(|said| said.trim_ascii().ends_with(version.as_bytes()));
+    if !is_it {
+        run(workspace
+            .cargo()
+            .args(["install", "wasm-bindgen-cli", "--force", "--version", version, "--root"])
+            .arg(&folder)
+            .env("CARGO_TARGET_DIR", workspace.target.join("npm-tools/build")))?;
+    }
+    Ok(program)
 }

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod console;
 mod demo;
 mod install;
+mod npm;
 mod run;
 mod test;
 mod wheel;
@@ -31,8 +33,12 @@ enum Task {
     Test(test::Args),
     /// Measure, and write target/bench/SUITE.json and SUITE.svg.
     Bench(bench::Args),
+    /// Build the console, in target/console, and a keyfold that serves it.
+    Console(console::Args),
     /// Build the Python package: wheels and the sdist, in target/wheels.
     Wheel(wheel::Args),
+    /// Build the npm package, in target/npm.
+    Npm,
 }
 
 fn main() -> ExitCode {
@@ -40,7 +46,9 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::demo(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
         Task::Bench(args) => bench::bench(&workspace, &args),
+        Task::Console(args) => console::console(&workspace, &args),
         Task::Wheel(args) => wheel::wheel(&workspace, &args),
+        Task::Npm => npm::npm(&workspace).map(drop),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

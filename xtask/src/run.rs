@@ -72,8 +72,20 @@ impl Workspace {
 
     /// Builds a binary with some options and says where it is.
     pub(crate) fn build(&self, options: &[&str], package: &str, bin: &str) -> Result<PathBuf> {
+        self.build_with(options, package, bin, &[])
+    }
+
+    /// [`Workspace::build`], with paths in the environment.
+    pub(crate) fn build_with(
+        &self,
+        options: &[&str],
+        package: &str,
+        bin: &str,
+        paths: &[(&str, &Path)],
+    ) -> Result<PathBuf> {
         let mut command = self.cargo();
         command.arg("build").args(options).args(["--package", package, "--bin", bin]);
+        command.envs(paths.iter().copied());
         run(&mut command)?;
         // Cargo names the file itself: its place depends on the target and the platform.
         command.arg("--message-format=json").stderr(Stdio::null());

@@ -49,6 +49,9 @@ pub(crate) struct Args {
     /// Origin of web pages that may call, such as https://app.example.com; may stand several times
     #[arg(long, value_name = "ORIGIN", env = "KEYFOLD_ORIGINS", value_delimiter = ',')]
     origin: Vec<String>,
+    /// Serve no web page at /console
+    #[arg(long, env = "KEYFOLD_NO_CONSOLE")]
+    no_console: bool,
     /// Longest request body in bytes
     #[arg(long, value_name = "BYTES", env = "KEYFOLD_MAX_BODY_BYTES")]
     max_body_bytes: Option<usize>,
@@ -93,8 +96,11 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         let attended = first.swap(false, Ordering::Relaxed) && io::stdin().is_terminal();
         home.engine(if attended { Ask::Once } else { Ask::Never })
     };
-    let server = Server::bind(settings.server, open)
+    let mut server = Server::bind(settings.server, open)
         .map_err(|error| explain(error, |error| settings.home.explain(error)))?;
+    if settings.console {
+        server = server.with_console(console());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -107,6 +113,29 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         session.console.answer(&json!({ "listening": url }), format!("listening on {url}"))?;
         server.run().await.map_err(|error| explain(error, Error::from))
     })
+}
+
+/// The files of the web page, where this binary was built with them.
+#[cfg(feature = "console")]
+fn console() -> Vec<(String, &'static [u8])> {
+    static FILES: include_dir::Dir<'_> = include_dir::include_dir!("$KEYFOLD_CONSOLE_FOLDER");
+    let mut folders = vec![&FILES];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        folders.extend(folder.dirs());
+        // Names are those of URLs, whatever the system parts its paths by.
+        files.extend(
+            folder
+                .files()
+                .map(|file| (file.path().to_string_lossy().replace('\\', "/"), file.contents())),
+        );
+    }
+    files
+}
+
+#[cfg(not(feature = "console"))]
+fn console() -> [(String, &'static [u8]); 0] {
+    []
 }
 
 /// Says what a server would find.

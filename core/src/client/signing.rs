@@ -2,13 +2,10 @@
 
 use super::{Client, SealOptions, Signer};
 use crate::envelope::{EnvelopeSignature, PendingSignature, SignerHint};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::keys::KeyUri;
 use crate::kms::{Kms, Request, Response, SignInput, unexpected_response};
-use crate::sign::{MessageHasher, PublicKey, SignatureAlgorithm};
-
-/// The longest message that a KMS hashes itself, in bytes.
-const MAX_KMS_MESSAGE: usize = 4096;
+use crate::sign::{EncodedPublicKey, MessageHasher, PublicKey, SignatureAlgorithm};
 
 impl<K: Kms> Client<K> {
     /// Signs a message with a key of the KMS: DER for ECDSA. A message above 4096 bytes is hashed
@@ -41,12 +38,13 @@ impl<K: Kms> Client<K> {
         algorithm: SignatureAlgorithm,
         message: &[u8],
     ) -> Result<Vec<u8>> {
-        let input = if message.len() <= MAX_KMS_MESSAGE && !message.is_empty() {
-            SignInput::Message(message.to_vec())
-        } else {
-            let mut hasher = MessageHasher::new(algorithm)?;
-            hasher.update(message);
-            SignInput::Digest(hasher.finish())
+        let input = match SignInput::digest_len(algorithm, message.len() as u64)? {
+            None => SignInput::Message(message.to_vec()),
+            Some(_) => {
+                let mut hasher = MessageHasher::new(algorithm)?;
+                hasher.update(message);
+                SignInput::Digest(hasher.finish())
+            }
         };
         self.sign_input(key, algorithm, input).await
     }
@@ -115,11 +113,18 @@ impl<K: Kms> Client<K> {
     /// # Errors
     /// The `kms_*` codes; `kms_protocol` where the KMS answers no valid key.
     pub async fn public_key(&self, key: &KeyUri) -> Result<PublicKey> {
+        self.encoded_public_key(key).await?.parse().map_err(no_public_key)
+    }
+
+    /// As [`public_key`](Client::public_key), for a host that verifies signatures itself.
+    ///
+    /// # Errors
+    /// The `kms_*` codes.
+    pub async fn encoded_public_key(&self, key: &KeyUri) -> Result<EncodedPublicKey> {
         match self.kms.call(&Request::GetPublicKey { key: key.clone() }).await? {
-            Response::PublicKey { spki, .. } => PublicKey::from_spki_der(&spki).map_err(|error| {
-                Error::new(crate::ErrorCode::KmsProtocol, "the KMS answered no valid public key")
-                    .with_source(error)
-            }),
+            Response::PublicKey { spki, .. } => {
+                EncodedPublicKey::from_spki_der(&spki).map_err(no_public_key)
+            }
             _ => Err(unexpected_response()),
         }
     }
@@ -203,11 +208,30 @@ impl<K: Kms> Client<K> {
     ) -> Result<Vec<u8>> {
         match signer {
             Signer::Local(key) => pending.sign(key),
-            Signer::Kms(key) => {
-                let signature = self.sign_input(key, pending.algorithm(), pending.input()).await?;
-                pending.into_trailer(&signature)
-            }
+            Signer::Kms(key) => self.sign_pending_in_kms(pending, key).await,
         }
+    }
+
+    /// How an envelope says that a KMS key signs it: the public key stands in the header.
+    ///
+    /// # Errors
+    /// The `kms_*` codes; `invalid_argument` for a key that does not sign envelopes.
+    pub async fn kms_signature(&self, key: &KeyUri) -> Result<EnvelopeSignature> {
+        let key = self.encoded_public_key(key).await?;
+        EnvelopeSignature::new(key.spec(), SignerHint::Spki(key.as_der().to_vec()))
+    }
+
+    /// As [`sign_pending`](Client::sign_pending), by a KMS key.
+    ///
+    /// # Errors
+    /// Those of [`sign_pending`](Client::sign_pending).
+    pub async fn sign_pending_in_kms(
+        &self,
+        pending: PendingSignature,
+        key: &KeyUri,
+    ) -> Result<Vec<u8>> {
+        let signature = self.sign_input(key, pending.algorithm(), pending.input()).await?;
+        pending.into_trailer(&signature)
     }
 
     /// Nothing for an unsigned envelope.
@@ -221,4 +245,8 @@ impl<K: Kms> Client<K> {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+fn no_public_key(error: Error) -> Error {
+    Error::new(ErrorCode::KmsProtocol, "the KMS answered no valid public key").with_source(error)
 }

@@ -120,6 +120,12 @@ pub(super) const fn modulus_bits(spec: KeySpec) -> Option<usize> {
     }
 }
 
+/// The spec of a PKCS#1 public key, by its encoding alone.
+pub(super) fn spec_of_pkcs1(der: &[u8]) -> Result<KeySpec> {
+    let numbers = rsa::pkcs1::RsaPublicKeyRef::from_der(der).map_err(malformed)?;
+    spec_of(numbers.modulus.as_bytes())
+}
+
 /// The spec of a modulus, big-endian without leading zeros.
 fn spec_of(modulus: &[u8]) -> Result<KeySpec> {
     let high_bit = modulus.first().is_some_and(|byte| byte & 0x80 != 0);

@@ -121,6 +121,28 @@ pub(crate) fn check_encoded_len(len: usize) -> Result<()> {
     Ok(())
 }
 
+/// What kind of key a DER SubjectPublicKeyInfo holds, by its encoding alone: no number of it is
+/// computed with, so that a host can be handed the key without a curve in this program.
+pub(crate) fn spec_of_spki(der: &[u8]) -> Result<KeySpec> {
+    check_encoded_len(der.len())?;
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(malformed)?;
+    let bits = spki.subject_public_key.as_bytes().ok_or_else(|| malformed(()))?;
+    match Family::of(spki.algorithm)? {
+        Family::Rsa => rsa::spec_of_pkcs1(bits),
+        Family::Ec(spec) => {
+            let field_len = spec.ecdsa_field_len().unwrap_or_default();
+            let fits = match bits.first() {
+                Some(4) => bits.len() == 1 + 2 * field_len,
+                Some(2 | 3) => bits.len() == 1 + field_len,
+                _ => false,
+            };
+            if fits { Ok(spec) } else { Err(malformed(())) }
+        }
+        Family::Ed25519 if bits.len() == 32 => Ok(KeySpec::Ed25519),
+        Family::Ed25519 => Err(malformed(())),
+    }
+}
+
 #[derive(Clone)]
 enum Public {
     Rsa(RsaPublicKey),

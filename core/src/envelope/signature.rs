@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::keys::KeyUri;
 use crate::kms::SignInput;
 use crate::sign::{
-    KeySpec, PublicKey, SignatureAlgorithm, SigningKey, ecdsa_der_to_raw, ecdsa_raw_to_der,
+    EncodedPublicKey, KeySpec, PublicKey, SignatureAlgorithm, SigningKey, ecdsa_der_to_raw,
+    ecdsa_raw_to_der,
 };
 
 const LABEL: &[u8] = b"keyfold/envelope-signature/v1";
@@ -191,12 +192,22 @@ impl EnvelopeSignature {
 pub enum SignerPolicy {
     /// Any of these keys.
     OneOf(Vec<PublicKey>),
+    /// As [`OneOf`](SignerPolicy::OneOf), with keys that a host verifies with.
+    OneOfEncoded(Vec<EncodedPublicKey>),
     /// Whatever key stands in the header: proves that the envelope is as its signer made it,
     /// not who that was.
     Anyone,
 }
 
 impl SignerPolicy {
+    fn names_nobody(&self) -> bool {
+        match self {
+            SignerPolicy::OneOf(keys) => keys.is_empty(),
+            SignerPolicy::OneOfEncoded(keys) => keys.is_empty(),
+            SignerPolicy::Anyone => false,
+        }
+    }
+
     /// What opening requires of this header, before any data is read.
     pub(crate) fn check(
         policy: Option<&Self>,
@@ -206,7 +217,7 @@ impl SignerPolicy {
             (None, Some(_)) => Err(Error::invalid(
                 "the envelope is signed: name the signers to accept, or accept anyone",
             )),
-            (Some(SignerPolicy::OneOf(keys)), _) if keys.is_empty() => {
+            (Some(policy), _) if policy.names_nobody() => {
                 Err(Error::invalid("the list of accepted signers is empty"))
             }
             (Some(_), None) => Err(signature_invalid("the envelope is not signed")),
@@ -214,14 +225,15 @@ impl SignerPolicy {
         }
     }
 
-    fn verify(&self, signature: &EnvelopeSignature, digest: &[u8], trailer: &[u8]) -> Result<()> {
-        let in_header;
+    /// The accepted keys that may have made this signature.
+    fn candidates(&self, signature: &EnvelopeSignature) -> Result<Vec<EncodedPublicKey>> {
         let keys = match (self, signature.hint()) {
-            (SignerPolicy::OneOf(keys), _) => keys.as_slice(),
+            (SignerPolicy::OneOf(keys), _) => keys.iter().map(PublicKey::to_encoded).collect(),
+            (SignerPolicy::OneOfEncoded(keys), _) => keys.clone(),
             (SignerPolicy::Anyone, SignerHint::Spki(spki)) => {
-                in_header = PublicKey::from_spki_der(spki)
+                let in_header = EncodedPublicKey::from_spki_der(spki)
                     .map_err(|_| signature_invalid("the key in the header is not valid"))?;
-                std::slice::from_ref(&in_header)
+                vec![in_header]
             }
             (SignerPolicy::Anyone, SignerHint::Key(_)) => {
                 return Err(signature_invalid(
@@ -230,11 +242,66 @@ impl SignerPolicy {
             }
         };
         let spec = signature.key_spec();
+        Ok(keys.into_iter().filter(|key| key.spec() == spec).collect())
+    }
+
+    fn verify(&self, signature: &EnvelopeSignature, digest: &[u8], trailer: &[u8]) -> Result<()> {
+        let parsed: Vec<PublicKey>;
+        let keys = if let SignerPolicy::OneOf(keys) = self {
+            keys
+        } else {
+            let candidates = self.candidates(signature)?;
+            parsed = candidates.iter().filter_map(|key| key.parse().ok()).collect();
+            &parsed
+        };
+        let spec = signature.key_spec();
         let mut candidates = keys.iter().filter(|key| key.spec() == spec);
         if candidates.any(|key| signature.verify(key, digest, trailer).is_ok()) {
             return Ok(());
         }
-        Err(signature_invalid("the signature is by none of the accepted signers"))
+        Err(not_accepted())
+    }
+}
+
+fn not_accepted() -> Error {
+    signature_invalid("the signature is by none of the accepted signers")
+}
+
+/// What a host verifies with its own means before an envelope counts as signed: whether one of
+/// [`keys`](SignatureCheck::keys) has made the signature.
+#[derive(Debug)]
+#[must_use = "an envelope counts as signed when its signature is verified"]
+pub struct SignatureCheck {
+    keys: Vec<EncodedPublicKey>,
+    algorithm: SignatureAlgorithm,
+    input: SignInput,
+    signature: Vec<u8>,
+}
+
+impl SignatureCheck {
+    /// The accepted keys of the signature's kind; none where it cannot be by any of them.
+    pub fn keys(&self) -> &[EncodedPublicKey] {
+        &self.keys
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// What is signed: a digest, or for Ed25519 a message of 32 bytes.
+    pub fn input(&self) -> &SignInput {
+        &self.input
+    }
+
+    /// The signature; `r || s` for ECDSA.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// What to answer where none of the keys has made it.
+    pub fn refused(&self) -> Error {
+        not_accepted()
     }
 }
 
@@ -300,6 +367,21 @@ impl SignatureHash {
 
     /// # Errors
     /// `signature_invalid`, unless `policy` accepts `trailer`.
+    /// What a host verifies in the place of [`verify`](Self::verify).
+    pub(crate) fn into_check(
+        self,
+        policy: &SignerPolicy,
+        trailer: &[u8],
+    ) -> Result<SignatureCheck> {
+        let (signature, digest) = self.finish();
+        let (keys, algorithm) = (policy.candidates(&signature)?, signature.algorithm());
+        let input = match algorithm {
+            SignatureAlgorithm::Ed25519 => SignInput::Message(digest),
+            _ => SignInput::Digest(digest),
+        };
+        Ok(SignatureCheck { keys, algorithm, input, signature: trailer.to_vec() })
+    }
+
     pub(crate) fn verify(self, policy: &SignerPolicy, trailer: &[u8]) -> Result<()> {
         let (signature, digest) = self.finish();
         policy.verify(&signature, &digest, trailer)

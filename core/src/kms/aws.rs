@@ -63,6 +63,18 @@ impl Service {
     }
 
     /// What operations are called by on the wire.
+    /// The service that has an operation: the names of the two are disjoint.
+    ///
+    /// ```
+    /// use keyfold::kms::aws::Service;
+    ///
+    /// assert_eq!(Service::of_operation("ListSecrets"), Service::Secrets);
+    /// assert_eq!(Service::of_operation("ListKeys"), Service::Kms);
+    /// ```
+    pub fn of_operation(operation: &str) -> Self {
+        if operation.contains("Secret") { Service::Secrets } else { Service::Kms }
+    }
+
     const fn target(self) -> &'static str {
         match self {
             Service::Kms => "TrentService",

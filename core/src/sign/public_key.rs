@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::crypto::sig;
 use crate::error::{Error, ErrorCode, Result};
-use crate::sign::{KeySpec, SignatureAlgorithm, jwk};
+use crate::sign::{EncodedPublicKey, KeySpec, SignatureAlgorithm, jwk};
 
 /// The public half of a key pair: what verifies signatures, and what RSA encrypts to.
 ///
@@ -59,6 +59,11 @@ impl PublicKey {
     /// The key as DER SubjectPublicKeyInfo; points are uncompressed.
     pub fn to_spki_der(&self) -> Vec<u8> {
         self.0.spki_der().to_vec()
+    }
+
+    /// The key for a host that verifies itself.
+    pub fn to_encoded(&self) -> EncodedPublicKey {
+        EncodedPublicKey::known(self.spec(), self.0.spki_der())
     }
 
     /// The key as PEM with lines of 64 characters and LF.

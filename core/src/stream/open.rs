@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
+use super::host::{HostOpener, HostRanges};
 use super::range::{Layout, RangeOpener};
 use super::seal::{absorb, output_too_short};
 use super::segment::{
-    MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
+    HostKey, MessageKey, MessageKeyDeriver, OpenData, OpenItem, SegmentIndex, Threads, open_items,
     open_items_in_place,
 };
 use super::{PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
@@ -274,6 +275,44 @@ impl Unlocked {
         self.ranges(prefix, body_len)
     }
 
+    /// How many bytes of a body must be there before it can be opened: its prefix, and as many as
+    /// the signature has, which may be all there is (docs/spec/envelope.md, clause 8.1).
+    pub fn needs(&self) -> usize {
+        PREFIX_LEN + self.trailer_len
+    }
+
+    /// Hands the message over to a host that runs the AEAD itself, once the commitment at the start
+    /// of the body holds: the key, and the machine that keeps the rules.
+    ///
+    /// # Errors
+    /// `authentication_failed` where the commitment does not hold.
+    pub fn into_host(self, prefix: &[u8; PREFIX_LEN]) -> Result<(HostKey, HostOpener)> {
+        let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
+        let hash = self
+            .signature
+            .as_ref()
+            .map(|signature| SignatureHash::new(signature, &self.stable, prefix));
+        let (key, nonces) = key.into_host();
+        Ok((key, HostOpener::new(nonces, hash, self.signers, self.trailer_len)))
+    }
+
+    /// As [`into_ranges`](Unlocked::into_ranges), or
+    /// [`into_unproven_ranges`](Unlocked::into_unproven_ranges) for a signed envelope, for a host
+    /// that runs the AEAD itself.
+    ///
+    /// # Errors
+    /// Those of [`into_unproven_ranges`](Unlocked::into_unproven_ranges).
+    pub fn into_host_ranges(
+        self,
+        prefix: &[u8; PREFIX_LEN],
+        body_len: u64,
+    ) -> Result<(HostKey, HostRanges)> {
+        let layout = Layout::new(body_len, self.trailer_len)?;
+        let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
+        let (key, nonces) = key.into_host();
+        Ok((key, HostRanges::new(nonces, layout)))
+    }
+
     fn ranges(self, prefix: &[u8; PREFIX_LEN], body_len: u64) -> Result<RangeOpener> {
         let layout = Layout::new(body_len, self.trailer_len)?;
         let key = self.key.derive_committed(self.suite, prefix, &self.stable)?;
@@ -400,7 +439,7 @@ impl Opener {
         let out = out.get_mut(..written).ok_or_else(output_too_short)?;
         if self.key.is_none() {
             // The trailer is held back from the very start: it is not a prefix either.
-            let needed = PREFIX_LEN + self.unlocked.trailer_len;
+            let needed = self.unlocked.needs();
             self.hold(&mut sealed, needed);
             let Some(prefix) = self.held.first_chunk().filter(|_| self.held.len() >= needed) else {
                 return Ok(0);

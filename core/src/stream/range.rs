@@ -129,6 +129,10 @@ impl RangePlan {
         self.fetch.clone()
     }
 
+    pub(super) fn first_segment(&self) -> u64 {
+        self.first
+    }
+
     /// How many bytes of the first segment's plaintext lie before the range.
     pub fn skip(&self) -> u64 {
         self.skip
@@ -236,18 +240,7 @@ impl RangeOpener {
     /// # Errors
     /// `limit_exceeded` where the plan is of a longer message.
     pub fn hand_out(&self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
-        let mut left = plan.fetch.end - plan.fetch.start;
-        let mut work = Vec::new();
-        for number in plan.first.. {
-            if left == 0 {
-                break;
-            }
-            let sealed = left.min(SEALED_SEGMENT_LEN as u64);
-            left -= sealed;
-            let plaintext_len = usize::try_from(sealed).unwrap_or(0).saturating_sub(TAG_LEN);
-            work.push(self.key.work(SegmentIndex::new(number)?, plaintext_len));
-        }
-        Ok(work)
+        self.key.of_plan(plan)
     }
 
     /// Opens the fetched bytes of a plan and appends the range's plaintext to `out`.

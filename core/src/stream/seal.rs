@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
+use super::host::HostSealer;
 use super::segment::{
-    MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads, seal_items,
-    seal_items_in_place,
+    HostKey, MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads,
+    seal_items, seal_items_in_place,
 };
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
@@ -304,6 +305,20 @@ impl Sealer {
         self.threads.run(items, |item| Ok(item.run()), |digest| absorb(signature, digest))?;
         self.next = next;
         Ok(())
+    }
+
+    /// Hands the message over to a host that runs the AEAD itself: the first bytes of the body, the
+    /// key, and the machine that keeps the rules. Take the [`header`](Sealer::header) before.
+    ///
+    /// # Errors
+    /// `invalid_argument` where the machine was used already.
+    pub fn into_host(self) -> Result<([u8; PREFIX_LEN], HostKey, HostSealer)> {
+        self.state?;
+        if self.prefix_written || !self.pending.is_empty() {
+            return Err(Error::invalid("a whole message is handed over or none of it"));
+        }
+        let (key, nonces) = self.key.into_host();
+        Ok((self.prefix, key, HostSealer::new(nonces, self.signature)))
     }
 
     /// The key of this message, for a host that runs the AEAD itself.

@@ -1,8 +1,11 @@
 //! Segments as work items: the only place that derives message keys and makes nonces
 //! (docs/spec/envelope.md, clauses 5 and 6).
 
+use std::sync::OnceLock;
+
 use zeroize::Zeroizing;
 
+use super::range::RangePlan;
 use super::{COMMITMENT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::{AeadKey, NONCE_LEN, TAG_LEN};
 use crate::crypto::hash::{Sha256, constant_time_eq};
@@ -14,7 +17,7 @@ use crate::suite::Suite;
 const KEY_LEN: usize = 32;
 
 /// The hash of a sealed segment, which signatures cover.
-pub(crate) type SegmentDigest = [u8; Sha256::LEN];
+pub type SegmentDigest = [u8; Sha256::LEN];
 
 /// A data key made ready to derive message keys: its HMAC states are computed once, so that one
 /// data key serves many messages cheaply. As secret as the data key; zeroized on drop.
@@ -63,8 +66,8 @@ impl MessageKeyDeriver {
         key.copy_from_slice(&okm[..KEY_LEN]);
         base_nonce.copy_from_slice(&okm[KEY_LEN..KEY_LEN + NONCE_LEN]);
         commitment.copy_from_slice(&okm[KEY_LEN + NONCE_LEN..]);
-        let aead = AeadKey::new(suite.aead(), &key);
-        (MessageKey { suite, key, aead, base_nonce }, commitment)
+        let nonces = Nonces(base_nonce);
+        (MessageKey { suite, key, aead: OnceLock::new(), nonces }, commitment)
     }
 
     /// The key of the message whose body starts with `prefix`, once its commitment holds.
@@ -146,8 +149,9 @@ pub struct MessageKey {
     suite: Suite,
     // On the heap, so that moving a machine leaves no copy behind.
     key: Box<Zeroizing<[u8; KEY_LEN]>>,
-    aead: AeadKey,
-    base_nonce: [u8; NONCE_LEN],
+    // Made when it is first used: a host may run the AEAD itself.
+    aead: OnceLock<AeadKey>,
+    nonces: Nonces,
 }
 
 impl MessageKey {
@@ -161,12 +165,81 @@ impl MessageKey {
         &self.key
     }
 
+    fn aead(&self) -> &AeadKey {
+        self.aead.get_or_init(|| AeadKey::new(self.suite.aead(), &self.key))
+    }
+
     fn nonce(&self, index: SegmentIndex) -> [u8; NONCE_LEN] {
-        let mut nonce = self.base_nonce;
+        self.nonces.nonce(index)
+    }
+
+    /// The key for the host, and what stays here.
+    pub(super) fn into_host(self) -> (HostKey, Nonces) {
+        (HostKey { suite: self.suite, key: self.key }, self.nonces)
+    }
+}
+
+/// The key of one message on its way to a host that runs the AEAD itself. Without Clone and Debug,
+/// zeroized on drop: what the host has taken over stays nowhere here.
+pub struct HostKey {
+    suite: Suite,
+    key: Box<Zeroizing<[u8; KEY_LEN]>>,
+}
+
+impl HostKey {
+    /// The suite, which names the AEAD.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The bare key, to be imported as one that cannot be read again where the host has such.
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
+        &self.key
+    }
+}
+
+/// The nonces of one message; public, as every nonce is.
+#[derive(Clone, Copy)]
+pub(super) struct Nonces([u8; NONCE_LEN]);
+
+impl Nonces {
+    fn nonce(self, index: SegmentIndex) -> [u8; NONCE_LEN] {
+        let mut nonce = self.0;
         for (byte, number) in nonce[NONCE_LEN - 8..].iter_mut().zip(index.0.to_be_bytes()) {
             *byte ^= number;
         }
         nonce
+    }
+
+    pub(super) fn one(self, index: SegmentIndex, plaintext_len: usize) -> SegmentWork {
+        SegmentWork { index, nonce: self.nonce(index), plaintext_len }
+    }
+
+    /// Segments of one length in a row.
+    pub(super) fn work(
+        self,
+        first: SegmentIndex,
+        count: usize,
+        plaintext_len: usize,
+    ) -> Result<Vec<SegmentWork>> {
+        let numbers = first.0..first.advance(count)?.0;
+        numbers.map(|number| Ok(self.one(SegmentIndex::new(number)?, plaintext_len))).collect()
+    }
+
+    /// The segments of a plan.
+    pub(super) fn of_plan(self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
+        let mut left = plan.fetch().end - plan.fetch().start;
+        let mut work = Vec::new();
+        for number in plan.first_segment().. {
+            if left == 0 {
+                break;
+            }
+            let sealed = left.min(SEALED_SEGMENT_LEN as u64);
+            left -= sealed;
+            let plaintext_len = usize::try_from(sealed).unwrap_or(0).saturating_sub(TAG_LEN);
+            work.push(self.one(SegmentIndex::new(number)?, plaintext_len));
+        }
+        Ok(work)
     }
 }
 
@@ -202,7 +275,11 @@ pub struct SegmentWork {
 
 impl MessageKey {
     pub(super) fn work(&self, index: SegmentIndex, plaintext_len: usize) -> SegmentWork {
-        SegmentWork { index, nonce: self.nonce(index), plaintext_len }
+        self.nonces.one(index, plaintext_len)
+    }
+
+    pub(super) fn of_plan(&self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
+        self.nonces.of_plan(plan)
     }
 }
 
@@ -224,7 +301,7 @@ impl SealItem<'_> {
         if let Some(plaintext) = self.plaintext {
             data.copy_from_slice(plaintext);
         }
-        tag.copy_from_slice(&self.key.aead.seal(&self.key.nonce(self.index), &[], data));
+        tag.copy_from_slice(&self.key.aead().seal(&self.key.nonce(self.index), &[], data));
         self.hash.then(|| Sha256::digest(self.sealed))
     }
 }
@@ -264,7 +341,7 @@ impl OpenItem<'_> {
                 (digest, data, &*tag)
             }
         };
-        self.key.aead.open(&self.key.nonce(self.index), &[], data, tag)?;
+        self.key.aead().open(&self.key.nonce(self.index), &[], data, tag)?;
         Ok(digest)
     }
 }

@@ -30,6 +30,7 @@ const OWN_ACTIONS: &[&str] = &[
     "DeleteAccessKey",
     "IssueToken",
     "ListAccessKeys",
+    "ListAuditRecords",
     "RotateAccessKey",
     "UpdateAccessKey",
 ];

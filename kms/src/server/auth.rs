@@ -43,6 +43,8 @@ pub enum Service {
     Kms,
     /// `secretsmanager`
     Secrets,
+    /// `keyfold`: what AWS has no operation for.
+    Keyfold,
 }
 
 impl Service {
@@ -51,6 +53,7 @@ impl Service {
         match self {
             Service::Kms => "kms",
             Service::Secrets => "secretsmanager",
+            Service::Keyfold => "keyfold",
         }
     }
 }

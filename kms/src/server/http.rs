@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::App;
 use super::auth::{Incoming, Peer, Service};
+use super::console::{self, Console};
 use super::host::Job;
 use super::operations::{self, Entry};
 use super::reply::{self, REQUEST_ID, Refusal};
@@ -40,8 +41,9 @@ const TARGET: &str = "x-amz-target";
 const FIRST_ROOM: usize = 16 * 1024;
 
 /// The one endpoint, with everything around it.
-pub(crate) fn router(app: &Arc<App>) -> Router {
-    around(super::health::routes().route("/", any(operate)), app)
+pub(crate) fn router(app: &Arc<App>, console: Option<&Console>) -> Router {
+    let routes = super::health::routes().route("/", any(operate));
+    around(console.map(console::routes).unwrap_or_default().merge(routes), app)
 }
 
 /// Puts around some routes what every response goes through, a panic's too.
@@ -324,6 +326,7 @@ fn target(headers: &HeaderMap) -> Result<(Service, Option<&'static Entry>)> {
     let service = match prefix {
         "TrentService" => Service::Kms,
         "secretsmanager" => Service::Secrets,
+        "keyfold" => Service::Keyfold,
         _ => return Err(unknown_operation()),
     };
     Ok((service, operations::find(service, name)))

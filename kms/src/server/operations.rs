@@ -152,6 +152,9 @@ operations! {
         TagSecretRequest: Management;
         UntagSecretRequest: Management;
     }
+    Keyfold {
+        ListAuditRecordsRequest: Management;
+    }
 }
 
 fn is_rsa(spec: KeySpec) -> bool {

@@ -3,9 +3,10 @@
 use std::ops::Bound;
 
 use keyfold_kms::audit::AuditProblem as Problem;
+use keyfold_kms::engine::Narrowing;
 use keyfold_kms::store::{Store, Table};
 use keyfold_kms::types::*;
-use keyfold_kms::{Engine, EngineOptions};
+use keyfold_kms::{Caller, Engine, EngineOptions, KmsErrorCode};
 
 use crate::world::*;
 
@@ -241,4 +242,46 @@ fn no_record_holds_what_must_not_be_there() {
             }
         }
     }
+}
+
+#[test]
+fn the_chain_is_listed_to_those_who_may_and_to_nobody_who_is_limited_to_keys() {
+    let world = world();
+    let key = world.key();
+    let request = ListAuditRecordsRequest::default();
+    let caller = |permission: &str| Caller::new(ALICE, ACCOUNT).with_permissions([permission]);
+    for (caller, may) in [
+        (world.owner.clone(), true),
+        (caller("keyfold:ListAuditRecords"), true),
+        (caller("keyfold:*"), true),
+        (caller("kms:*"), false),
+        (caller("secretsmanager:*"), false),
+        (Caller::new(ALICE, ACCOUNT), false),
+        (Caller::new(ALICE, "111122223333").with_permissions(["*"]), false),
+        (world.owner.clone().narrowed(Narrowing::new().keys([key.as_str()])), false),
+        (world.owner.clone().narrowed(Narrowing::new().operations(["kms:*"])), false),
+        (world.owner.clone().narrowed(Narrowing::new().operations(["keyfold:*"])), true),
+    ] {
+        match world.engine.call(&caller, &request) {
+            Ok(page) => assert!(may && !page.records.is_empty(), "{caller:?}"),
+            Err(error) => assert_eq!((may, error.code()), (false, KmsErrorCode::AccessDenied)),
+        }
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_leaves_a_gap_in_its_page_alone() {
+    let (store, engine) = fixture();
+    remove(&store, 8..=8);
+    put(&store, 4, b"");
+    let page = |marker| {
+        let request = ListAuditRecordsRequest { limit: Some(5), marker };
+        engine.call(&engine.owner(), &request).expect("a page")
+    };
+    let numbers =
+        |page: &ListAuditRecordsResponse| page.records.iter().map(|r| r.seq).collect::<Vec<_>>();
+    let first = page(None);
+    assert_eq!(numbers(&first), [10, 9, 7, 6]);
+    let second = page(first.next_marker);
+    assert_eq!((numbers(&second), second.truncated), (vec![5, 3, 2, 1], false));
 }

@@ -1,7 +1,9 @@
 //! The server over real sockets.
 #![cfg(feature = "server")]
 
+mod audit;
 mod calls;
+mod console;
 mod cors;
 mod http;
 mod life;

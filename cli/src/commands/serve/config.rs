@@ -41,6 +41,7 @@ struct File {
 struct ServerPart {
     listen: Option<std::net::SocketAddr>,
     allow_plain_http: bool,
+    console: Option<bool>,
 }
 
 /// Where the keys are.
@@ -81,6 +82,8 @@ pub(crate) enum LogFormat {
 /// Everything put together.
 pub(crate) struct Settings {
     pub(crate) server: ServerConfig,
+    /// Whether the web page is served.
+    pub(crate) console: bool,
     pub(crate) home: Home,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
@@ -118,6 +121,7 @@ impl Settings {
         let or = |given: &Option<PathBuf>, file: Option<PathBuf>| given.clone().or(file);
         Ok(Settings {
             server,
+            console: !args.no_console && file.server.console.unwrap_or(true),
             home: Home {
                 folder: or(&home.folder, file.store.home),
                 database: home.database.clone().or(file.store.database.map(OsString::from)),

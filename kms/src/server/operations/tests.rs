@@ -42,12 +42,14 @@ fn every_operation_is_offered_once_and_no_other() {
     let targets: BTreeSet<&str> = lines(" !").into_iter().map(|(target, _)| target).collect();
     let ours: BTreeSet<String> = OPERATIONS
         .iter()
+        .filter(|entry| entry.service != Service::Keyfold)
         .map(|entry| match entry.service {
             Service::Kms => format!("TrentService.{}", entry.name),
             Service::Secrets => format!("secretsmanager.{}", entry.name),
+            Service::Keyfold => unreachable!("it is left out"),
         })
         .collect();
-    assert_eq!(OPERATIONS.len(), 50);
+    assert_eq!(OPERATIONS.len(), 51);
     assert_eq!(OPERATIONS.iter().filter(|entry| entry.service == Service::Kms).count(), 37);
     assert_eq!(ours.iter().map(String::as_str).collect::<BTreeSet<_>>(), targets);
 }
@@ -97,7 +99,7 @@ fn every_member_of_the_model_is_known_and_no_other() {
 #[test]
 fn our_own_members_are_those_of_the_model() {
     let model: BTreeMap<&str, Vec<&str>> = lines(" <").into_iter().collect();
-    for entry in OPERATIONS {
+    for entry in OPERATIONS.iter().filter(|entry| entry.service != Service::Keyfold) {
         let prefix = if entry.service == Service::Kms { "TrentService" } else { "secretsmanager" };
         let known = &model[format!("{prefix}.{}", entry.name).as_str()];
         for name in entry.refused {

@@ -136,7 +136,7 @@ pub(super) fn mutations() -> Vec<Mutation> {
             |r| {
                 r.service = match r.service {
                     Service::Kms => Service::Secrets,
-                    Service::Secrets => Service::Kms,
+                    Service::Secrets | Service::Keyfold => Service::Kms,
                 }
             },
             BAD,

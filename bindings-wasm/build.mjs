@@ -1,0 +1,46 @@
+// Bundles the TypeScript with the two modules: called by `cargo xtask npm`, with the folders of
+// the build tools, of what wasm-bindgen made, and of the package.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { deflateRawSync } from "node:zlib";
+
+const [tools, made, out, version] = process.argv.slice(2);
+const { build } = createRequire(join(tools, "package.json"))("esbuild");
+
+/** The bytes of a module stand in the JavaScript: no bundler has to find a file. */
+const inlined = {
+  name: "inlined",
+  setup(build) {
+    build.onResolve({ filter: /^#(client|extra)-wasm$/ }, ({ path }) => ({
+      path: join(made, `${path.slice(1, -5)}.wasm`),
+      namespace: "wasm",
+    }));
+    build.onResolve({ filter: /^#(client|extra)$/ }, ({ path }) => ({
+      path: join(made, `${path.slice(1)}.js`),
+    }));
+    build.onLoad({ filter: /.*/, namespace: "wasm" }, ({ path }) => {
+      const base64 = deflateRawSync(readFileSync(path), { level: 9 }).toString("base64");
+      return { contents: `export default "${base64}";`, loader: "js" };
+    });
+  },
+};
+
+const result = await build({
+  entryPoints: ["js/web.ts", "js/node.ts"],
+  outdir: join(out, "dist"),
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "neutral",
+  external: ["node:*"],
+  target: ["es2022"],
+  minify: true,
+  legalComments: "none",
+  charset: "utf8",
+  chunkNames: "[name]-[hash]",
+  define: { KEYFOLD_VERSION: JSON.stringify(version), "import.meta.url": "undefined" },
+  metafile: true,
+  plugins: [inlined],
+});
+writeFileSync(join(out, "meta.json"), JSON.stringify(result.metafile));

@@ -1,0 +1,6 @@
+import { setHost } from "./host.js";
+import { nodeHost } from "./host_node.js";
+
+setHost(nodeHost);
+
+export * from "./index.js";

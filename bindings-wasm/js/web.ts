@@ -1,0 +1,6 @@
+import { setHost } from "./host.js";
+import { webHost } from "./host_web.js";
+
+setHost(webHost);
+
+export * from "./index.js";

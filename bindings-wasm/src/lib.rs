@@ -1,0 +1,30 @@
+//! The WebAssembly side of the npm package: it converts, calls the core and converts back. What
+//! users see is TypeScript, in `js/`.
+//!
+//! Every function may answer a [`task::Task`] in the place of its answer, where it has to wait;
+//! the TypeScript side polls it, so that a trap, which ends this instance, is caught there.
+
+#[cfg(feature = "client")]
+mod clock;
+mod errors;
+mod task;
+mod wire;
+
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "extra")]
+mod extra;
+#[cfg(feature = "client")]
+mod foreign;
+#[cfg(feature = "client")]
+mod header;
+#[cfg(feature = "client")]
+mod open;
+#[cfg(feature = "client")]
+mod remote;
+#[cfg(feature = "client")]
+mod seal;
+#[cfg(feature = "client")]
+mod sign;
+#[cfg(feature = "client")]
+mod spec;

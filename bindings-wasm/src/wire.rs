@@ -1,0 +1,313 @@
+//! Requests and answers of `js/kms.ts`, as objects of JavaScript.
+
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use keyfold::kms::{DataKeyReply, Request, Response, SignInput};
+use keyfold::sign::SignatureAlgorithm;
+use keyfold::{
+    DataKey, EncryptionContext, Error, ErrorCode, KeyUri, ProviderParams, Result, SecretBytes,
+    WrappedKey,
+};
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
+
+use crate::errors::get;
+
+/// An object with these members.
+pub(crate) fn object(members: &[(&str, JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in members {
+        set(&object, name, value);
+    }
+    object.into()
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) {
+    // Setting a member of an object that was just made does not fail.
+    let _ = Reflect::set(object, &JsValue::from_str(name), value);
+}
+
+/// A copy of bytes.
+pub(crate) fn bytes(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+pub(crate) fn context(context: &EncryptionContext) -> JsValue {
+    let object = Object::new();
+    for (name, value) in context.iter() {
+        set(&object, name, &value.into());
+    }
+    object.into()
+}
+
+fn wrapped(wrapped: &WrappedKey) -> JsValue {
+    let parameters = Object::new();
+    for (name, value) in &wrapped.params {
+        set(&parameters, name, &bytes(value));
+    }
+    object(&[
+        ("key", wrapped.key.as_str().into()),
+        ("ciphertext", bytes(&wrapped.ciphertext)),
+        ("parameters", parameters.into()),
+    ])
+}
+
+fn uri(key: &KeyUri) -> JsValue {
+    key.as_str().into()
+}
+
+fn optional(key: Option<&KeyUri>) -> JsValue {
+    key.map_or(JsValue::UNDEFINED, uri)
+}
+
+fn input(input: &SignInput) -> [(&'static str, JsValue); 2] {
+    let (message, is_digest) = match input {
+        SignInput::Message(message) => (message, false),
+        SignInput::Digest(digest) => (digest, true),
+    };
+    [("message", bytes(message)), ("isDigest", is_digest.into())]
+}
+
+/// A request of the core for a KMS written in JavaScript: those that [`crate::client`] makes.
+#[cfg(feature = "client")]
+pub(crate) fn request(request: &Request) -> Result<JsValue> {
+    Ok(match request {
+        Request::GenerateDataKey { key, context: pairs } => object(&[
+            ("type", "generateDataKey".into()),
+            ("key", uri(key)),
+            ("context", context(pairs)),
+        ]),
+        Request::Wrap { key, data_key, context: pairs } => object(&[
+            ("type", "wrap".into()),
+            ("key", uri(key)),
+            ("dataKey", bytes(data_key.expose())),
+            ("context", context(pairs)),
+        ]),
+        Request::Unwrap { wrapped: from, context: pairs, key } => object(&[
+            ("type", "unwrap".into()),
+            ("wrapped", wrapped(from)),
+            ("context", context(pairs)),
+            ("key", optional(key.as_ref())),
+        ]),
+        Request::Rewrap { wrapped: from, context: pairs, key, to } => object(&[
+            ("type", "rewrap".into()),
+            ("wrapped", wrapped(from)),
+            ("context", context(pairs)),
+            ("key", optional(key.as_ref())),
+            ("to", uri(to)),
+        ]),
+        Request::Sign { key, algorithm, input: given } => {
+            let [message, is_digest] = input(given);
+            object(&[
+                ("type", "sign".into()),
+                ("key", uri(key)),
+                ("algorithm", algorithm.as_str().into()),
+                message,
+                is_digest,
+            ])
+        }
+        Request::GetPublicKey { key } => {
+            object(&[("type", "getPublicKey".into()), ("key", uri(key))])
+        }
+        Request::ResolveKey { key } => object(&[("type", "resolveKey".into()), ("key", uri(key))]),
+        _ => return Err(Error::new(ErrorCode::Internal, "a request without a form here")),
+    })
+}
+
+/// The answer to a request, for whoever calls a KMS of the core from JavaScript.
+pub(crate) fn response(response: &Response) -> Result<JsValue> {
+    Ok(match response {
+        Response::DataKey { data_key, wrapped: made } => {
+            object(&[("dataKey", bytes(data_key.0.expose())), ("wrapped", wrapped(made))])
+        }
+        Response::Wrapped(made) => object(&[("wrapped", wrapped(made))]),
+        Response::Unwrapped(data_key) => object(&[("dataKey", bytes(data_key.0.expose()))]),
+        Response::Ciphertext { ciphertext, key } => {
+            object(&[("ciphertext", bytes(ciphertext)), ("key", uri(key))])
+        }
+        Response::Plaintext { plaintext, key } => {
+            object(&[("plaintext", bytes(plaintext.expose())), ("key", uri(key))])
+        }
+        Response::Signature(signature) => object(&[("signature", bytes(signature))]),
+        Response::Verified => object(&[]),
+        Response::PublicKey { spki, key } => object(&[("spki", bytes(spki)), ("key", uri(key))]),
+        Response::Key(key) => object(&[("key", uri(key))]),
+        Response::SecretVersion { version } => object(&[("version", version.as_str().into())]),
+        Response::Secret { value, version } => {
+            object(&[("value", bytes(value.expose())), ("version", version.as_str().into())])
+        }
+        _ => return Err(Error::new(ErrorCode::Internal, "an answer without a form here")),
+    })
+}
+
+/// Members of an object that JavaScript gave. What has another form is told as `code`.
+struct Members<'a> {
+    object: &'a JsValue,
+    code: ErrorCode,
+}
+
+impl Members<'_> {
+    fn wrong(&self, name: &str) -> Error {
+        Error::new(self.code, format!("`{name}` is missing or of another form"))
+    }
+
+    fn string(&self, name: &str) -> Result<String> {
+        get(self.object, name).as_string().ok_or_else(|| self.wrong(name))
+    }
+
+    fn maybe_string(&self, name: &str) -> Result<Option<String>> {
+        let value = get(self.object, name);
+        if value.is_undefined() || value.is_null() {
+            return Ok(None);
+        }
+        value.as_string().map(Some).ok_or_else(|| self.wrong(name))
+    }
+
+    fn key(&self, name: &str) -> Result<KeyUri> {
+        KeyUri::new(self.string(name)?).map_err(|_| self.wrong(name))
+    }
+
+    fn maybe_key(&self, name: &str) -> Result<Option<KeyUri>> {
+        let key = self.maybe_string(name)?;
+        key.map(|key| KeyUri::new(key).map_err(|_| self.wrong(name))).transpose()
+    }
+
+    fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        let value = get(self.object, name);
+        value.dyn_ref().map(Uint8Array::to_vec).ok_or_else(|| self.wrong(name))
+    }
+
+    fn secret(&self, name: &str) -> Result<SecretBytes> {
+        self.bytes(name).map(SecretBytes::new)
+    }
+
+    fn data_key(&self, name: &str) -> Result<DataKeyReply> {
+        let mut bytes = Zeroizing::new(self.bytes(name)?);
+        DataKey::take(&mut bytes).map(DataKeyReply).map_err(|_| self.wrong(name))
+    }
+
+    /// The pairs of an object whose values `read` knows.
+    fn pairs<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&JsValue) -> Option<T>,
+    ) -> Result<Vec<(String, T)>> {
+        let value = get(self.object, name);
+        if value.is_undefined() || value.is_null() {
+            return Ok(Vec::new());
+        }
+        let object = value.dyn_ref::<Object>().ok_or_else(|| self.wrong(name))?;
+        let pair = |entry: JsValue| {
+            let entry = Array::from(&entry);
+            Some((entry.get(0).as_string()?, read(&entry.get(1))?))
+        };
+        let entries = Object::entries(object);
+        let pairs: Option<Vec<_>> = entries.iter().map(|entry| pair(entry.into())).collect();
+        pairs.ok_or_else(|| self.wrong(name))
+    }
+
+    fn context(&self) -> Result<EncryptionContext> {
+        Ok(self.pairs("context", JsValue::as_string)?.into_iter().collect())
+    }
+
+    fn wrapped(&self) -> Result<WrappedKey> {
+        let object = get(self.object, "wrapped");
+        let members = Members { object: &object, code: self.code };
+        let read = |value: &JsValue| value.dyn_ref().map(Uint8Array::to_vec);
+        let params: ProviderParams = members.pairs("parameters", read)?.into_iter().collect();
+        Ok(WrappedKey {
+            key: members.key("key")?,
+            params,
+            ciphertext: members.bytes("ciphertext")?,
+        })
+    }
+
+    fn algorithm(&self) -> Result<SignatureAlgorithm> {
+        self.string("algorithm")?.parse().map_err(|_| self.wrong("algorithm"))
+    }
+
+    fn input(&self) -> Result<SignInput> {
+        let message = self.bytes("message")?;
+        let is_digest = get(self.object, "isDigest").is_truthy();
+        Ok(if is_digest { SignInput::Digest(message) } else { SignInput::Message(message) })
+    }
+}
+
+/// A request from JavaScript, for a KMS of the core.
+pub(crate) fn to_request(value: &JsValue) -> Result<Request> {
+    let from = Members { object: value, code: ErrorCode::InvalidArgument };
+    Ok(match from.string("type")?.as_str() {
+        "generateDataKey" => {
+            Request::GenerateDataKey { key: from.key("key")?, context: from.context()? }
+        }
+        "wrap" => Request::Wrap {
+            key: from.key("key")?,
+            data_key: from.secret("dataKey")?,
+            context: from.context()?,
+        },
+        "unwrap" => Request::Unwrap {
+            wrapped: from.wrapped()?,
+            context: from.context()?,
+            key: from.maybe_key("key")?,
+        },
+        "rewrap" => Request::Rewrap {
+            wrapped: from.wrapped()?,
+            context: from.context()?,
+            key: from.maybe_key("key")?,
+            to: from.key("to")?,
+        },
+        "encrypt" => Request::Encrypt {
+            key: from.key("key")?,
+            plaintext: from.secret("plaintext")?,
+            context: from.context()?,
+        },
+        "decrypt" => Request::Decrypt {
+            key: from.maybe_key("key")?,
+            ciphertext: from.bytes("ciphertext")?,
+            context: from.context()?,
+        },
+        "sign" => Request::Sign {
+            key: from.key("key")?,
+            algorithm: from.algorithm()?,
+            input: from.input()?,
+        },
+        "verify" => Request::Verify {
+            key: from.key("key")?,
+            algorithm: from.algorithm()?,
+            input: from.input()?,
+            signature: from.bytes("signature")?,
+        },
+        "getPublicKey" => Request::GetPublicKey { key: from.key("key")? },
+        "resolveKey" => Request::ResolveKey { key: from.key("key")? },
+        "putSecret" => Request::PutSecret {
+            name: from.string("name")?,
+            value: from.secret("value")?,
+            key: from.maybe_key("key")?,
+            token: from.string("token")?,
+        },
+        "getSecret" => Request::GetSecret {
+            name: from.string("name")?,
+            version: from.maybe_string("version")?,
+            stage: from.maybe_string("stage")?,
+        },
+        _ => return Err(from.wrong("type")),
+    })
+}
+
+/// What a KMS written in JavaScript answered to a request.
+#[cfg(feature = "client")]
+pub(crate) fn to_response(request: &Request, value: &JsValue) -> Result<Response> {
+    let from = Members { object: value, code: ErrorCode::KmsProtocol };
+    Ok(match request {
+        Request::GenerateDataKey { .. } => {
+            Response::DataKey { data_key: from.data_key("dataKey")?, wrapped: from.wrapped()? }
+        }
+        Request::Wrap { .. } | Request::Rewrap { .. } => Response::Wrapped(from.wrapped()?),
+        Request::Unwrap { .. } => Response::Unwrapped(from.data_key("dataKey")?),
+        Request::Sign { .. } => Response::Signature(from.bytes("signature")?),
+        Request::GetPublicKey { .. } => {
+            Response::PublicKey { spki: from.bytes("spki")?, key: from.key("key")? }
+        }
+        Request::ResolveKey { .. } => Response::Key(from.key("key")?),
+        _ => return Err(Error::new(ErrorCode::Internal, "a request without a form here")),
+    })
+}

@@ -1,0 +1,363 @@
+/** Files of any size: they are encrypted and decrypted in this page, segment by segment. */
+
+import { useRef, useState } from "preact/hooks";
+
+import { isCancelled } from "../errors";
+import { size } from "../format";
+import { MAX_HEADER, inspect, keyfold, keyUri, signers } from "../keyfold";
+import { Store, useStore } from "../store";
+import {
+  ContextField,
+  Empty,
+  Failure,
+  KeyField,
+  View,
+  contextOf,
+  save,
+  say,
+  type Pairs,
+} from "../ui";
+import { opener } from "./data";
+
+/** What a file that is saved here becomes: a stream to the disk, where the browser has one. */
+interface SaveWindow {
+  showSaveFilePicker?: (options: { suggestedName: string }) => Promise<FileSystemFileHandle>;
+}
+
+/** Whether results go to the disk while they are made. */
+const STREAMS = typeof (window as SaveWindow).showSaveFilePicker === "function";
+
+/** Without that the result is in memory until it is saved: no more than this, in bytes. */
+export const MEMORY = 1024 ** 3;
+
+const ENDING = ".kf";
+
+type Way = "encrypt" | "decrypt";
+
+interface Job {
+  readonly id: number;
+  readonly file: File;
+  readonly way: Way;
+  /** Whether it says so, as far as it is an envelope. */
+  readonly signed: boolean;
+  readonly name: string;
+  readonly state: "waiting" | "running" | "done" | "cancelled" | "failed";
+  readonly done: number;
+  /** Bytes a second. */
+  readonly rate: number;
+  readonly error?: unknown;
+  /** The result, where it could not go to the disk at once. */
+  readonly blob?: Blob;
+}
+
+/** The files outlive the view: whoever looks elsewhere in between stops nothing. */
+const jobs = new Store<readonly Job[]>([]);
+const running = new Map<number, AbortController>();
+let next = 1;
+
+/** Stops and forgets everything. */
+export function forgetFiles(): void {
+  for (const end of running.values()) end.abort();
+  jobs.set([]);
+}
+
+function change(id: number, what: Partial<Job>): void {
+  jobs.set(jobs.get().map((job) => (job.id === id ? { ...job, ...what } : job)));
+}
+
+interface Choices {
+  key: string;
+  signer: string;
+  pairs: Pairs;
+}
+
+/** Reads a file into a stream through the package, and that into the disk or into memory. */
+async function work(job: Job, choices: Choices, target: FileSystemWritableFileStream | undefined) {
+  const end = new AbortController();
+  running.set(job.id, end);
+  change(job.id, { state: "running", done: 0, rate: 0 });
+  const begun = performance.now();
+  let done = 0;
+  let told = 0;
+  const counted = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
+    transform(piece, to) {
+      done += piece.byteLength;
+      const now = performance.now();
+      if (now - told > 100) {
+        told = now;
+        change(job.id, { done, rate: done / ((now - begun) / 1000) });
+      }
+      to.enqueue(piece as Uint8Array<ArrayBuffer>);
+    },
+  });
+  try {
+    const { key, signer } = choices;
+    const context = contextOf(choices.pairs);
+    const kf = await keyfold();
+    const machine =
+      job.way === "encrypt"
+        ? kf.sealStream({
+            keys: keyUri(key),
+            context,
+            length: job.file.size,
+            signal: end.signal,
+            ...(signer.trim() && { signer: keyUri(signer) }),
+          })
+        : kf.openStream({
+            keys: opener(key),
+            context,
+            signal: end.signal,
+            ...(await signers(signer)),
+          });
+    const made = job.file.stream().pipeThrough(counted).pipeThrough(machine);
+    const blob = target
+      ? (await made.pipeTo(target, { signal: end.signal }), undefined)
+      : await new Response(made.pipeThrough(until(end.signal))).blob();
+    end.signal.throwIfAborted();
+    const rate = job.file.size / ((performance.now() - begun) / 1000);
+    change(job.id, { state: "done", done: job.file.size, rate, ...(blob && { blob }) });
+    if (blob) save(blob, job.name);
+    say(`${job.name} is ${job.way}ed`);
+  } catch (error) {
+    // What was written so far is not kept: the file keeps its old content, or stays empty.
+    await target?.abort().catch(() => {});
+    const cancelled = end.signal.aborted || isCancelled(error);
+    change(job.id, cancelled ? { state: "cancelled" } : { state: "failed", error });
+    say(`${job.name}: ${cancelled ? "cancelled" : "failed"}`);
+  } finally {
+    running.delete(job.id);
+  }
+}
+
+/** Passes a stream on until a signal ends it. */
+function until(signal: AbortSignal): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  return new TransformStream({
+    transform(piece, to) {
+      signal.throwIfAborted();
+      to.enqueue(piece as Uint8Array<ArrayBuffer>);
+    },
+  });
+}
+
+async function start(job: Job, choices: Choices): Promise<void> {
+  let target;
+  const picker = (window as SaveWindow).showSaveFilePicker;
+  if (picker) {
+    try {
+      const handle = await picker.call(window, { suggestedName: job.name });
+      target = await handle.createWritable();
+    } catch (error) {
+      if (isCancelled(error)) return;
+      change(job.id, { state: "failed", error });
+      return;
+    }
+  }
+  await work(job, choices, target);
+}
+
+/** Looks whether a file is an envelope, to know what is wanted, and whether it is signed. */
+async function look(file: File): Promise<{ way: Way; signed: boolean }> {
+  try {
+    const head = await file.slice(0, MAX_HEADER).arrayBuffer();
+    const { signature } = await inspect(head, { size: file.size });
+    return { way: "decrypt", signed: signature !== undefined };
+  } catch {
+    return { way: "encrypt", signed: false };
+  }
+}
+
+async function add(files: Iterable<File>): Promise<void> {
+  for (const file of files) {
+    const { way, signed } = await look(file);
+    const job = { id: next++, file, way, signed, name: nameOf(file.name, way), done: 0, rate: 0 };
+    jobs.set([...jobs.get(), { ...job, state: "waiting" }]);
+  }
+}
+
+function nameOf(name: string, way: Way): string {
+  if (way === "encrypt") return name + ENDING;
+  return name.endsWith(ENDING) ? name.slice(0, -ENDING.length) : `${name}.plain`;
+}
+
+export function Files() {
+  const list = useStore(jobs);
+  const [key, setKey] = useState("");
+  const [signer, setSigner] = useState("");
+  const [pairs, setPairs] = useState<Pairs>([]);
+  const [over, setOver] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const choices = { key, signer, pairs };
+  return (
+    <View
+      title="Files"
+      lead="Files are encrypted and decrypted in this page; their content is never sent anywhere."
+    >
+      {!STREAMS && (
+        <p class="note">
+          This browser cannot write to the disk while it encrypts: the result stays in memory until
+          it is saved, so files may have up to {size(MEMORY)}. Chromium, Chrome and Edge take any
+          size.
+        </p>
+      )}
+      <div
+        class={over ? "drop over" : "drop"}
+        onDragOver={(event) => {
+          event.preventDefault();
+          setOver(true);
+        }}
+        onDragLeave={() => setOver(false)}
+        onDrop={(event) => {
+          event.preventDefault();
+          setOver(false);
+          void add([...(event.dataTransfer?.files ?? [])]);
+        }}
+      >
+        <input
+          ref={input}
+          type="file"
+          multiple
+          class="unseen"
+          id="files"
+          onChange={(event) => {
+            void add([...(event.currentTarget.files ?? [])]);
+            event.currentTarget.value = "";
+          }}
+        />
+        <label for="files" class="button">
+          Choose files
+        </label>
+        <span>or drop them here. Envelopes are decrypted, everything else is encrypted.</span>
+      </div>
+      <div class="columns">
+        <div class="form">
+          <KeyField
+            required={false}
+            hint="It encrypts; without one nothing is. For decrypting: only this key, or any."
+            value={key}
+            set={setKey}
+          />
+          <KeyField
+            label="Signer (optional)"
+            required={false}
+            hint="It signs what is encrypted, and its signature is demanded of what is decrypted."
+            value={signer}
+            set={setSigner}
+          />
+        </div>
+        <ContextField pairs={pairs} set={setPairs} />
+      </div>
+      <h2>Chosen files</h2>
+      {list.length === 0 ? (
+        <Empty title="No file chosen">
+          <p>Each file is listed here with what becomes of it.</p>
+        </Empty>
+      ) : (
+        <ul class="jobs">
+          {list.map((job) => (
+            <JobRow key={job.id} job={job} choices={choices} />
+          ))}
+        </ul>
+      )}
+    </View>
+  );
+}
+
+function JobRow({ job, choices }: { job: Job; choices: Choices }) {
+  const { file, state } = job;
+  const tooLarge = !STREAMS && file.size > MEMORY;
+  const missing = whatIsMissing(job, choices, tooLarge);
+  const part = file.size === 0 ? Number(state === "done") : job.done / file.size;
+  const verb = job.way === "encrypt" ? "Encrypt" : "Decrypt";
+  const set = (way: Way) => change(job.id, { way, name: nameOf(file.name, way) });
+  return (
+    <li>
+      <div class="job-head">
+        <strong class="file-name">{file.name}</strong>
+        <span class="quiet">{size(file.size)}</span>
+      </div>
+      <progress max={1} value={part} aria-label={`${verb}ing ${file.name}`} />
+      <p class="job-line">
+        <span aria-live="polite">{status(job, missing)}</span>
+        {state === "running" && (
+          <span class="rate">
+            {Math.floor(part * 100)} %, {size(job.rate)}/s
+          </span>
+        )}
+      </p>
+      {state === "failed" && <Failure of={job.error} />}
+      <div class="buttons">
+        {state === "running" ? (
+          <button type="button" class="small" onClick={() => running.get(job.id)?.abort()}>
+            Cancel
+          </button>
+        ) : (
+          <>
+            {state !== "done" && (
+              <>
+                <select
+                  class="small"
+                  aria-label={`What to do with ${file.name}`}
+                  value={job.way}
+                  onChange={(event) => set(event.currentTarget.value as Way)}
+                >
+                  <option value="encrypt">Encrypt</option>
+                  <option value="decrypt">Decrypt</option>
+                </select>
+                <button
+                  type="button"
+                  class="small main"
+                  disabled={missing !== undefined}
+                  onClick={() => void start(job, choices)}
+                >
+                  {verb} and save{STREAMS ? " as …" : ""}
+                </button>
+              </>
+            )}
+            {job.blob && (
+              <button
+                type="button"
+                class="small"
+                onClick={() => job.blob && save(job.blob, job.name)}
+              >
+                Save again
+              </button>
+            )}
+            <button
+              type="button"
+              class="small"
+              aria-label={`Remove ${file.name} from the list`}
+              onClick={() => jobs.set(jobs.get().filter((other) => other.id !== job.id))}
+            >
+              Remove
+            </button>
+          </>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** Why it cannot be done yet. */
+function whatIsMissing(job: Job, choices: Choices, tooLarge: boolean): string | undefined {
+  if (tooLarge) return "Too large for this browser.";
+  if (job.way === "encrypt") {
+    return choices.key.trim() === "" ? "Name a key to encrypt it under." : undefined;
+  }
+  const unnamed = job.signed && choices.signer.trim() === "";
+  return unnamed ? "It is signed: name the signer whose signature you demand." : undefined;
+}
+
+function status(job: Job, missing: string | undefined): string {
+  switch (job.state) {
+    case "waiting":
+      return missing ?? `Becomes ${job.name}.`;
+    case "running":
+      return job.way === "encrypt" ? "Encrypting" : "Decrypting";
+    case "done":
+      return `${job.way === "encrypt" ? "Encrypted" : "Decrypted"} as ${job.name}, at ${size(job.rate)}/s.`;
+    case "cancelled":
+      return "Cancelled; nothing was saved.";
+    case "failed":
+      return "Not done; nothing was saved.";
+  }
+}
