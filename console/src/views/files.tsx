@@ -109,9 +109,9 @@ async function work(job: Job, choices: Choices, target: FileSystemWritableFileSt
             signal: end.signal,
             ...(await signers(signer)),
           });
-    const made = job.file.stream().pipeThrough(counted).pipeThrough(machine);
+    const made = slices(job.file).pipeThrough(counted).pipeThrough(machine);
     const blob = target
-      ? (await made.pipeTo(target, { signal: end.signal }), undefined)
+      ? (await made.pipeThrough(gathered()).pipeTo(target, { signal: end.signal }), undefined)
       : await new Response(made.pipeThrough(until(end.signal))).blob();
     end.signal.throwIfAborted();
     const rate = job.file.size / ((performance.now() - begun) / 1000);
@@ -127,6 +127,47 @@ async function work(job: Job, choices: Choices, target: FileSystemWritableFileSt
   } finally {
     running.delete(job.id);
   }
+}
+
+/** How much of a file is read or written at a time, in bytes: each is a call of another process. */
+const PIECE = 4 * 1024 ** 2;
+
+/** A file, piece by piece. */
+function slices(file: File): ReadableStream<Uint8Array> {
+  let offset = 0;
+  return new ReadableStream({
+    async pull(to) {
+      const piece = file.slice(offset, offset + PIECE);
+      if (piece.size > 0) to.enqueue(new Uint8Array(await piece.arrayBuffer()));
+      offset += piece.size;
+      if (offset >= file.size) to.close();
+    },
+  });
+}
+
+/** Makes pieces worth a write of small ones. */
+function gathered(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let held: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  const send = (to: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+    const piece = new Uint8Array(size);
+    let at = 0;
+    for (const part of held) {
+      piece.set(part, at);
+      at += part.length;
+    }
+    [held, size] = [[], 0];
+    to.enqueue(piece);
+  };
+  return new TransformStream({
+    transform(part, to) {
+      if (size === 0 && part.length >= PIECE) return to.enqueue(part);
+      held.push(part);
+      size += part.length;
+      if (size >= PIECE) send(to);
+    },
+    flush: (to) => (size > 0 ? send(to) : undefined),
+  });
 }
 
 /** Passes a stream on until a signal ends it. */
