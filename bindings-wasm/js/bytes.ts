@@ -77,7 +77,8 @@ export class Queue {
 
   /** Copies what is left, so that a writer may use its buffers again. */
   settle(): void {
-    if (this.#length > 0) this.#parts = [this.#parts.length === 1 ? slice(this.#parts[0]) : concat(this.#parts)];
+    if (this.#length > 0)
+      this.#parts = [this.#parts.length === 1 ? slice(this.#parts[0]) : concat(this.#parts)];
   }
 }
 

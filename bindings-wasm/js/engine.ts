@@ -118,9 +118,11 @@ export function running(work: (signal: AbortSignal) => unknown): Begun {
   const controller = new AbortController();
   const begun = generation;
   const promise = new Promise((resolve, reject) => {
-    const still = <T>(settle: (value: T) => void) => (value: T): void => {
-      if (begun === generation) settle(value);
-    };
+    const still =
+      <T>(settle: (value: T) => void) =>
+      (value: T): void => {
+        if (begun === generation) settle(value);
+      };
     new Promise((begin) => begin(work(controller.signal))).then(still(resolve), still(reject));
   });
   return [promise, () => controller.abort(new Error("nobody waits for it any more"))];

@@ -14,4 +14,3 @@ export async function extra(): Promise<typeof Extra> {
   await module.load();
   return module;
 }
-

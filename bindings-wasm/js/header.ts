@@ -1,9 +1,8 @@
 /** The header of an envelope. */
 
-import { view } from "./bytes.js";
-import { Handle, glue, guard, load } from "./engine.js";
+import { Handle, glue, guard } from "./engine.js";
 import { KeyfoldError } from "./errors.js";
-import type { Bytes, EnvelopeInfo, KeySpec, SignatureAlgorithm, Suite } from "./types.js";
+import type { EnvelopeInfo, KeySpec, SignatureAlgorithm, Suite } from "./types.js";
 
 type Parts = [
   version: number,
@@ -52,11 +51,21 @@ export function infoOf(reader: Handle<glue.HeaderReader>, total: number | undefi
   };
 }
 
-/** Reads the header at the start of bytes; `length` is that of the header. */
-export function readHeader(bytes: Uint8Array): {
-  reader: Handle<glue.HeaderReader>;
-  length: number;
-} {
+/** A reader that has its header, whose length is `length`. */
+export interface HeaderRead {
+  readonly reader: Handle<glue.HeaderReader>;
+  readonly length: number;
+}
+
+/** Reads the header at the start of bytes. */
+export function readHeader(bytes: Uint8Array): HeaderRead {
+  const read = tryHeader(bytes);
+  if (!read) throw new KeyfoldError("truncated", "the input ends inside the header");
+  return read;
+}
+
+/** Reads the header at the start of bytes; nothing where they end before it does. */
+export function tryHeader(bytes: Uint8Array): HeaderRead | undefined {
   const reader = new Handle(guard(() => new glue.HeaderReader()));
   let at = 0;
   // A header is seldom long: copying little first.
@@ -67,32 +76,12 @@ export function readHeader(bytes: Uint8Array): {
     if (used >= 0) return { reader, length: from + used };
     if (next === bytes.length) {
       reader.free();
-      throw new KeyfoldError("truncated", "the input ends inside the header");
+      return undefined;
     }
     at = next;
-    next = Math.min(bytes.length, Math.max(next * 4, at + reader.use((reader) => reader.missing())));
+    next = Math.min(
+      bytes.length,
+      Math.max(next * 4, at + reader.use((reader) => reader.missing())),
+    );
   }
-}
-
-/**
- * What an envelope, or a detached header, says of itself. Nothing of it is authenticated.
- *
- * @param size - Bytes of the whole envelope, where not all of it is given.
- */
-export async function inspect(envelope: Bytes, options: { size?: number } = {}): Promise<EnvelopeInfo> {
-  await load();
-  const bytes = view(envelope, "the envelope");
-  const { reader, length } = readHeader(bytes);
-  try {
-    const total = options.size ?? (length === bytes.length ? undefined : bytes.length);
-    return infoOf(reader, total);
-  } finally {
-    reader.free();
-  }
-}
-
-/** The most bytes that an envelope of so many bytes of plaintext has. */
-export async function maxEncryptedLength(plaintextLength: number): Promise<number> {
-  await load();
-  return guard(() => glue.maxEncryptedLength(plaintextLength)) as number;
 }

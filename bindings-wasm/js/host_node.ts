@@ -85,7 +85,10 @@ export const nodeHost: Host = {
     }
     return out;
   },
-  digest: (length, data) => createHash(HASHES[length] ?? "").update(data).digest(),
+  digest: (length, data) =>
+    createHash(HASHES[length] ?? "")
+      .update(data)
+      .digest(),
   verify: check,
   small: {
     seal(key, data, out) {

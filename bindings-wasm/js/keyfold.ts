@@ -11,7 +11,7 @@ import {
   throwIfAborted,
 } from "./engine.js";
 import { KeyfoldError } from "./errors.js";
-import { infoOf, readHeader } from "./header.js";
+import { infoOf, readHeader, tryHeader } from "./header.js";
 import { host } from "./host.js";
 import { type CallOptions, KeyAdmin } from "./keys.js";
 import type { KeyUri, Kms, KmsRequest, KmsResponses } from "./kms.js";
@@ -261,8 +261,15 @@ export class Keyfold implements Disposable {
     throwIfAborted(signal);
     const from = await sourceOf(source, options);
     const detached = options.header === undefined ? undefined : view(options.header, "the header");
-    const first = await readExactly(from, 0, Math.min(from.size, 65_536 + PREFIX), signal);
-    const { reader, length } = readHeader(detached ?? first);
+    let first = await readExactly(from, 0, Math.min(from.size, 8192), signal);
+    let read = tryHeader(detached ?? first);
+    if (!read || (!detached && first.length < read.length + PREFIX)) {
+      // A header is seldom longer; it has at most 64 KiB.
+      first = await readExactly(from, 0, Math.min(from.size, 65_536 + PREFIX), signal);
+      read?.reader.free();
+      read = readHeader(detached ?? first);
+    }
+    const { reader, length } = read;
     try {
       const body = detached ? 0 : length;
       const info = infoOf(reader, length + from.size - body);

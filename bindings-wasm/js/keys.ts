@@ -140,7 +140,11 @@ export class KeyAdmin {
 
   /** The properties of a key, by any of its names. */
   async describe(key: KeyUri, options: CallOptions = {}): Promise<KeyInfo> {
-    const answer = await this.#operations.perform("DescribeKey", { KeyId: this.#name(key) }, options);
+    const answer = await this.#operations.perform(
+      "DescribeKey",
+      { KeyId: this.#name(key) },
+      options,
+    );
     return this.#info(answer["KeyMetadata"] as Json);
   }
 
@@ -244,7 +248,8 @@ export class KeyAdmin {
     const found: Record<string, string> = {};
     const members = { KeyId: await this.#id(key, options) };
     for await (const page of this.#operations.pages("ListResourceTags", members, options)) {
-      for (const tag of page["Tags"] as Json[]) found[String(tag["TagKey"])] = String(tag["TagValue"]);
+      for (const tag of page["Tags"] as Json[])
+        found[String(tag["TagKey"])] = String(tag["TagValue"]);
     }
     return found;
   }

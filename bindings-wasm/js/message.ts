@@ -1,15 +1,7 @@
 /** Messages whose segments the host seals and opens: whole values, and the parts that streams share. */
 
 import { concat } from "./bytes.js";
-import {
-  Handle,
-
-  glue,
-  guard,
-  settle,
-  throwIfAborted,
-  toError,
-} from "./engine.js";
+import { Handle, glue, guard, settle, throwIfAborted, toError } from "./engine.js";
 import { KeyfoldError, isKeyfoldError } from "./errors.js";
 import { extra } from "./extra.js";
 import { type SegmentCipher, type Verification, host } from "./host.js";
@@ -20,8 +12,8 @@ export const SEGMENT = 16_384;
 export const SEALED = SEGMENT + 16;
 /** Salt and commitment before the first segment. */
 export const PREFIX = 56;
-/** Segments that are handed out at once: 1 MiB. */
-export const BATCH = 64;
+/** Segments that are handed out at once: 8 MiB, so that the host seldom waits for the next ones. */
+export const BATCH = 512;
 
 /** Within WebAssembly, for the suites and hosts that have nothing else. */
 class InsideCipher implements SegmentCipher {
@@ -116,7 +108,10 @@ export async function sealWhole(
     const signed = sealing.use((sealing) => sealing.isSigned());
     const whole = new Uint8Array(header.length + bodyLength);
     whole.set(header);
-    whole.set(sealing.use((sealing) => sealing.prefix()), header.length);
+    whole.set(
+      sealing.use((sealing) => sealing.prefix()),
+      header.length,
+    );
     const pace = new Pace(options, data.length);
     let at = 0;
     let to = header.length + PREFIX;
@@ -248,4 +243,3 @@ export async function verifies(signature: Verification, isDigest: boolean): Prom
     throw error;
   }
 }
-

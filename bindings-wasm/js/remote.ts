@@ -89,7 +89,10 @@ export class RemoteKms implements Kms {
   async call(request: KmsRequest, signal?: AbortSignal): Promise<KmsResponse> {
     throwIfAborted(signal);
     const kms = await this.#kms();
-    return settle(kms.use((kms) => kms.call(request)), signal);
+    return settle(
+      kms.use((kms) => kms.call(request)),
+      signal,
+    );
   }
 
   /** Performs an operation of the AWS KMS or AWS Secrets Manager API by its name. */
@@ -101,7 +104,12 @@ export class RemoteKms implements Kms {
     throwIfAborted(signal);
     const kms = await this.#kms();
     const text = new TextEncoder().encode(JSON.stringify(body));
-    return parse(await settle(kms.use((kms) => kms.operation(name, text)), signal));
+    return parse(
+      await settle(
+        kms.use((kms) => kms.operation(name, text)),
+        signal,
+      ),
+    );
   }
 
   async #kms(): Promise<Handle<glue.RemoteKms>> {

@@ -85,11 +85,6 @@ export interface KeyfoldOptions {
   cache?: CacheLimits | null;
   /** The suites that are accepted when something is opened; all where absent. */
   suites?: readonly Suite[];
-  /**
-   * How many workers share the work on inputs of 1 MiB and more in a browser; 0, the default, works
-   * on the thread that calls. A worker gets the key of the message, never the data key.
-   */
-  workers?: number;
 }
 
 /** What `encrypt` takes. */

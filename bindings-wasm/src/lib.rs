@@ -3,6 +3,10 @@
 //!
 //! Every function may answer a [`task::Task`] in the place of its answer, where it has to wait;
 //! the TypeScript side polls it, so that a trap, which ends this instance, is caught there.
+#![cfg(target_arch = "wasm32")]
+#![forbid(unsafe_code)]
+// Everything public is for JavaScript.
+#![allow(unreachable_pub, clippy::needless_pass_by_value, clippy::new_without_default)]
 
 #[cfg(feature = "client")]
 mod clock;

@@ -3,14 +3,29 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { Keyfold, KeyfoldError, PROJECT, client, isKeyfoldError, keyfold, rejects, utf8 } from "./support.mjs";
+import {
+  Keyfold,
+  KeyfoldError,
+  PROJECT,
+  client,
+  isKeyfoldError,
+  keyfold,
+  rejects,
+  utf8,
+} from "./support.mjs";
 
 const table = readFileSync(join(PROJECT, "docs/spec/errors.md"), "utf8");
-const rows = [...table.matchAll(/^\| `(\w+)` \| `(\w+)` \|/gm)].map(([, code, retry]) => ({ code, retry }));
+const rows = [...table.matchAll(/^\| `(\w+)` \| `(\w+)` \|/gm)].map(([, code, retry]) => ({
+  code,
+  retry,
+}));
 
 test("the codes are those of the table", () => {
   assert.ok(rows.length >= 20);
-  assert.deepEqual([...keyfold.ERROR_CODES], rows.map(({ code }) => code));
+  assert.deepEqual(
+    [...keyfold.ERROR_CODES],
+    rows.map(({ code }) => code),
+  );
   for (const { code, retry } of rows) {
     const error = new KeyfoldError(code);
     assert.equal(error.retry, retry);
@@ -52,8 +67,18 @@ test("any other exception is the cause", async () => {
 });
 
 test("answers of another form are kms_protocol", async () => {
-  for (const answer of [undefined, null, 7, {}, { dataKey: new Uint8Array(31) }, { dataKey: "x", wrapped: {} }]) {
-    const kf = await Keyfold.create({ kms: { call: async () => answer }, keys: "keyfold:alias/docs" });
+  for (const answer of [
+    undefined,
+    null,
+    7,
+    {},
+    { dataKey: new Uint8Array(31) },
+    { dataKey: "x", wrapped: {} },
+  ]) {
+    const kf = await Keyfold.create({
+      kms: { call: async () => answer },
+      keys: "keyfold:alias/docs",
+    });
     await rejects(kf.encrypt(utf8("x")), "kms_protocol");
   }
 });

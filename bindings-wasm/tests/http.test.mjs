@@ -26,13 +26,22 @@ async function serve(lie = {}) {
     };
     if (lie.part) part = lie.part(part, counts);
     counts.bytes += part.length;
-    for (const [name, value] of Object.entries(headers)) if (value === undefined) delete headers[name];
+    for (const [name, value] of Object.entries(headers))
+      if (value === undefined) delete headers[name];
     response.writeHead(lie.status?.(counts) ?? 206, headers);
     response.end(part);
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const url = `http://127.0.0.1:${server.address().port}/file`;
-  return { url, counts, [Symbol.asyncDispose]: () => new Promise((closed) => { server.closeAllConnections(); server.close(closed); }) };
+  return {
+    url,
+    counts,
+    [Symbol.asyncDispose]: () =>
+      new Promise((closed) => {
+        server.closeAllConnections();
+        server.close(closed);
+      }),
+  };
 }
 
 async function serving(lie, work) {
@@ -51,7 +60,10 @@ test("only what is needed is fetched", () =>
     assert.equal(opened.plaintextLength, data.length);
     same(await opened.read({ start: 100, end: 200 }), data.subarray(100, 200));
     assert.equal(counts.requests, 1);
-    same(await opened.read({ start: 3_000_000, end: 3_000_100 }), data.subarray(3_000_000, 3_000_100));
+    same(
+      await opened.read({ start: 3_000_000, end: 3_000_100 }),
+      data.subarray(3_000_000, 3_000_100),
+    );
     assert.equal(counts.requests, 2);
     assert.ok(counts.bytes <= 32_768 + 2 * 16_400);
     assert.equal(await opened.verifyLength(), data.length);
@@ -64,16 +76,43 @@ test("only what is needed is fetched", () =>
 const LATER = { start: 3_000_000, end: 3_100_000 };
 const LIES = {
   "ignores the range": [{ status: () => 200 }, "open"],
-  "answers another range": [{ headers: (_, from, end) => ({ "content-range": `bytes ${from + 1}-${end + 1}/${sealed.length}` }) }, "open"],
+  "answers another range": [
+    {
+      headers: (_, from, end) => ({
+        "content-range": `bytes ${from + 1}-${end + 1}/${sealed.length}`,
+      }),
+    },
+    "open",
+  ],
   "says no range": [{ headers: () => ({ "content-range": undefined }) }, "open"],
   "is not there": [{ status: () => 404 }, "open"],
-  "answers less than it said": [{ headers: () => ({ "content-length": undefined }), part: (part) => part.subarray(0, -5) }, "open"],
-  "answers more than it said": [{ headers: () => ({ "content-length": undefined }), part: (part) => Buffer.concat([part, part]) }, "open"],
+  "answers less than it said": [
+    { headers: () => ({ "content-length": undefined }), part: (part) => part.subarray(0, -5) },
+    "open",
+  ],
+  "answers more than it said": [
+    {
+      headers: () => ({ "content-length": undefined }),
+      part: (part) => Buffer.concat([part, part]),
+    },
+    "open",
+  ],
   "changes the resource": [{ etag: ({ requests }) => `"${requests}"` }, "read"],
-  "loses its validator": [{ headers: ({ requests }) => (requests > 1 ? { etag: undefined } : {}) }, "read"],
-  "changes its length": [{ data: ({ requests }) => (requests > 1 ? Buffer.concat([sealed, sealed]) : sealed) }, "read"],
+  "loses its validator": [
+    { headers: ({ requests }) => (requests > 1 ? { etag: undefined } : {}) },
+    "read",
+  ],
+  "changes its length": [
+    { data: ({ requests }) => (requests > 1 ? Buffer.concat([sealed, sealed]) : sealed) },
+    "read",
+  ],
   "ignores the range later": [{ status: ({ requests }) => (requests > 1 ? 200 : 206) }, "read"],
-  "lies about the whole": [{ headers: (_, from, end) => ({ "content-range": `bytes ${from}-${end}/${sealed.length + 5}` }) }, "verifyLength"],
+  "lies about the whole": [
+    {
+      headers: (_, from, end) => ({ "content-range": `bytes ${from}-${end}/${sealed.length + 5}` }),
+    },
+    "verifyLength",
+  ],
 };
 
 for (const [name, [lie, where]] of Object.entries(LIES)) {
@@ -82,15 +121,20 @@ for (const [name, [lie, where]] of Object.entries(LIES)) {
       if (where === "open") return void (await rejects(kf.open(url), "io"));
       const opened = await kf.open(url);
       if (where === "read") return void (await rejects(opened.read(LATER), "io"));
-      await assert.rejects(opened.verifyLength(), (error) => ["io", "authentication_failed"].includes(error.code));
+      await assert.rejects(opened.verifyLength(), (error) =>
+        ["io", "authentication_failed"].includes(error.code),
+      );
     }));
 }
 
 test("altered bytes are authentication_failed, never wrong bytes", () =>
-  serving({ part: (part, { requests }) => (requests > 1 ? Buffer.from(part).fill(1, 10, 11) : part) }, async ({ url }) => {
-    const opened = await kf.open(url);
-    await rejects(opened.read(LATER), "authentication_failed");
-  }));
+  serving(
+    { part: (part, { requests }) => (requests > 1 ? Buffer.from(part).fill(1, 10, 11) : part) },
+    async ({ url }) => {
+      const opened = await kf.open(url);
+      await rejects(opened.read(LATER), "authentication_failed");
+    },
+  ));
 
 test("a server that is not there is io, and a signal ends", async () => {
   let gone;
@@ -99,7 +143,10 @@ test("a server that is not there is io, and a signal ends", async () => {
     const opened = await kf.open(url);
     const controller = new AbortController();
     controller.abort("enough");
-    assert.equal((await rejects(opened.read({ ...LATER, signal: controller.signal }), "cancelled")).cause, "enough");
+    assert.equal(
+      (await rejects(opened.read({ ...LATER, signal: controller.signal }), "cancelled")).cause,
+      "enough",
+    );
   });
   const error = await rejects(kf.open(gone), "io");
   assert.ok(!error.message.includes("127.0.0.1"));
@@ -117,9 +164,21 @@ test("a source of the caller's", async () => {
   const opened = await kf.open(source);
   same(await opened.read(LATER), data.subarray(LATER.start, LATER.end));
   assert.equal(calls.length, 2);
-  const short = await kf.open({ ...source, readAt: (offset, length) => sealed.subarray(offset, offset + length - (offset > 0 ? 1 : 0)) });
+  const short = await kf.open({
+    ...source,
+    readAt: (offset, length) => sealed.subarray(offset, offset + length - (offset > 0 ? 1 : 0)),
+  });
   await rejects(short.read(LATER), "io");
-  const failing = await kf.open({ ...source, readAt: (offset, length) => { if (offset > 0) throw new Error("disk"); return sealed.subarray(0, length); } });
+  const failing = await kf.open({
+    ...source,
+    readAt: (offset, length) => {
+      if (offset > 0) throw new Error("disk");
+      return sealed.subarray(0, length);
+    },
+  });
   assert.equal((await rejects(failing.read(LATER), "io")).cause.message, "disk");
-  await rejects(kf.open(sealed.subarray(0, sealed.length - 16_384 - 16)).then((cut) => cut.verifyLength()), "authentication_failed");
+  await rejects(
+    kf.open(sealed.subarray(0, sealed.length - 16_384 - 16)).then((cut) => cut.verifyLength()),
+    "authentication_failed",
+  );
 });

@@ -10,13 +10,22 @@ async function server() {
   state.fetch = async (url, init) => {
     const headers = new Headers(init.headers);
     const name = headers.get("x-amz-target").split(".").pop();
-    state.requests.push({ url: String(url), name, authorization: headers.get("authorization"), init });
+    state.requests.push({
+      url: String(url),
+      name,
+      authorization: headers.get("authorization"),
+      init,
+    });
     const told = state.answers.shift();
     if (told) return told(url, init);
     const body = JSON.parse(new TextDecoder().decode(init.body));
     if (name === "GenerateDataKey") {
       const context = body.EncryptionContext ?? {};
-      const made = await kms.call({ type: "generateDataKey", key: `keyfold:${body.KeyId}`, context });
+      const made = await kms.call({
+        type: "generateDataKey",
+        key: `keyfold:${body.KeyId}`,
+        context,
+      });
       return Response.json({
         KeyId: made.wrapped.key.slice(8),
         Plaintext: Buffer.from(made.dataKey).toString("base64"),
@@ -39,7 +48,10 @@ test("a token is asked for once, again when it is refused, and before it ends", 
   await kf.encrypt(utf8("x"));
   await kf.keys.list();
   assert.equal(asked, 1);
-  assert.deepEqual(state.requests.map(({ authorization }) => authorization), ["Bearer token-1", "Bearer token-1"]);
+  assert.deepEqual(
+    state.requests.map(({ authorization }) => authorization),
+    ["Bearer token-1", "Bearer token-1"],
+  );
   assert.ok(state.requests.every(({ url }) => url.startsWith("https://kms.example.com/")));
   state.answers.push(refuse(400, "ExpiredTokenException"));
   await kf.keys.list();
@@ -59,8 +71,13 @@ test("a token is asked for once, again when it is refused, and before it ends", 
 test("a token function that fails is kms_denied, with its cause", async () => {
   const state = await server();
   const cause = new Error("signed out");
-  const token = async () => { throw cause; };
-  const kf = await Keyfold.create({ kms: remote({ url: "https://kms.example.com", token, fetch: state.fetch }), keys: state.docs });
+  const token = async () => {
+    throw cause;
+  };
+  const kf = await Keyfold.create({
+    kms: remote({ url: "https://kms.example.com", token, fetch: state.fetch }),
+    keys: state.docs,
+  });
   assert.equal((await rejects(kf.encrypt(utf8("x")), "kms_denied")).cause, cause);
   assert.equal(state.requests.length, 0);
 });
@@ -69,7 +86,9 @@ test("failed calls are repeated as often as was said", async () => {
   const state = await server();
   const options = { url: "https://kms.example.com", token: "t", fetch: state.fetch };
   const kf = await Keyfold.create({ kms: remote(options), keys: state.docs });
-  state.answers.push(refuse(500, "InternalFailure"), async () => { throw new TypeError("fetch failed"); });
+  state.answers.push(refuse(500, "InternalFailure"), async () => {
+    throw new TypeError("fetch failed");
+  });
   await kf.encrypt(utf8("x"));
   assert.equal(state.requests.length, 3);
   state.requests.length = 0;
@@ -88,7 +107,9 @@ test("what takes too long is given up, and what is aborted is ended", async () =
   const signals = [];
   const hanging = (url, { signal }) => {
     signals.push(signal);
-    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    return new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason)),
+    );
   };
   const kms = remote({ url: "https://kms.example.com", token: "t", timeout: 50, fetch: hanging });
   const kf = await Keyfold.create({ kms, keys: "keyfold:alias/docs" });
@@ -101,7 +122,9 @@ test("what takes too long is given up, and what is aborted is ended", async () =
     (signal) => waiting.encrypt(utf8("x"), { signal }),
     (signal) => waiting.secrets.get("name", { signal }),
     (signal) => waiting.keys.list({ signal }),
-    (signal) => waiting.sealStream({ signal }).getReader?.() ?? waiting.encrypt(new Uint8Array(100_000), { signal }),
+    (signal) =>
+      waiting.sealStream({ signal }).getReader?.() ??
+      waiting.encrypt(new Uint8Array(100_000), { signal }),
   ]) {
     const controller = new AbortController();
     const before = signals.length;
@@ -145,8 +168,15 @@ test("addresses and credentials of another form are refused", async () => {
   ]) {
     assert.throws(() => remote(options), { code: "invalid_argument" });
   }
-  for (const [url, token] of [["http://kms.example.com", "t"], ["ftp://x", "t"], ["https://kms.example.com", "a b"]]) {
-    await rejects(new keyfold.KeyAdmin(remote({ url, token, fetch: () => assert.fail() })).list(), "invalid_argument");
+  for (const [url, token] of [
+    ["http://kms.example.com", "t"],
+    ["ftp://x", "t"],
+    ["https://kms.example.com", "a b"],
+  ]) {
+    await rejects(
+      new keyfold.KeyAdmin(remote({ url, token, fetch: () => assert.fail() })).list(),
+      "invalid_argument",
+    );
   }
 });
 
@@ -158,7 +188,10 @@ test("an access key signs, and the host's own header stays its own", async () =>
   await new keyfold.KeyAdmin(kms).list();
   const [{ url, authorization, init }] = state.requests;
   assert.equal(url, "https://kms.eu-west-1.amazonaws.com/");
-  assert.match(authorization, /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-west-1\/kms\/aws4_request, /);
+  assert.match(
+    authorization,
+    /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-west-1\/kms\/aws4_request, /,
+  );
   const headers = new Headers(init.headers);
   assert.equal(headers.get("host"), null);
   assert.equal(headers.get("x-amz-security-token"), "session");
@@ -174,6 +207,8 @@ test("a remote KMS can be asked by hand, and wrapped", async () => {
   assert.equal(answer.dataKey.length, 32);
   assert.equal(answer.wrapped.key, state.docs);
   await rejects(kms.call({ type: "nonsense" }), "invalid_argument");
-  const made = await embedded().call({ type: "getSecret", name: "x" }).catch((error) => error.code);
+  const made = await embedded()
+    .call({ type: "getSecret", name: "x" })
+    .catch((error) => error.code);
   assert.equal(made, "secret_not_found");
 });

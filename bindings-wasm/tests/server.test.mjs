@@ -14,7 +14,8 @@ if (!COMMAND) throw new Error("KEYFOLD_COMMAND does not name the command keyfold
 const home = mkdtempSync(join(tmpdir(), "keyfold-node-"));
 const env = { ...process.env, KEYFOLD_HOME: home };
 const run = promisify(execFile);
-const keyfoldJson = async (...words) => JSON.parse((await run(COMMAND, [...words, "--json"], { env })).stdout);
+const keyfoldJson = async (...words) =>
+  JSON.parse((await run(COMMAND, [...words, "--json"], { env })).stdout);
 let process_;
 let url;
 let credentials;
@@ -23,8 +24,13 @@ before(async () => {
   await keyfoldJson("init");
   const made = await keyfoldJson("access-key", "create");
   credentials = { id: made.access_key_id, secret: made.secret_access_key };
-  process_ = spawn(COMMAND, ["serve", "--listen", "127.0.0.1:0"], { env, stdio: ["ignore", "pipe", "ignore"] });
-  const line = await new Promise((resolve) => process_.stdout.once("data", (data) => resolve(String(data))));
+  process_ = spawn(COMMAND, ["serve", "--listen", "127.0.0.1:0"], {
+    env,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const line = await new Promise((resolve) =>
+    process_.stdout.once("data", (data) => resolve(String(data))),
+  );
   url = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(line)[1];
   process_.stdout.resume();
 });
@@ -59,7 +65,13 @@ test("all tasks over the network", async () => {
 });
 
 test("whoever may nothing is refused", async () => {
-  const stranger = await keyfoldJson("access-key", "create", "--user", "stranger", "--allow-nothing");
+  const stranger = await keyfoldJson(
+    "access-key",
+    "create",
+    "--user",
+    "stranger",
+    "--allow-nothing",
+  );
   const theirs = { id: stranger.access_key_id, secret: stranger.secret_access_key };
   await rejects(new keyfold.KeyAdmin(remote({ url, credentials: theirs })).create(), "kms_denied");
   const wrong = { id: "KFAAAAAAAAAAAAAAAAAA", secret: "wrong" };
@@ -82,14 +94,35 @@ test("the command line opens what is written here, and the other way round", asy
   for (const length of [0, 1, 16_384, 1_000_000]) {
     const data = bytes(length, "cross");
     writeFileSync(path("ours"), await kf.encrypt(data));
-    await run(COMMAND, ["decrypt", "--context", "tenant=acme", path("ours"), "-o", path("plain"), "--force"], { env });
+    await run(
+      COMMAND,
+      ["decrypt", "--context", "tenant=acme", path("ours"), "-o", path("plain"), "--force"],
+      { env },
+    );
     same(readFileSync(path("plain")), data);
     writeFileSync(path("data"), data);
-    await run(COMMAND, ["encrypt", "--key", "alias/cross", "--context", "tenant=acme", path("data"), "-o", path("theirs"), "--force"], { env });
+    await run(
+      COMMAND,
+      [
+        "encrypt",
+        "--key",
+        "alias/cross",
+        "--context",
+        "tenant=acme",
+        path("data"),
+        "-o",
+        path("theirs"),
+        "--force",
+      ],
+      { env },
+    );
     const theirs = readFileSync(path("theirs"));
     same(await kf.decrypt(theirs), data);
     const opened = await kf.open(new Blob([theirs]));
-    same(await opened.read({ start: Math.floor(length / 2) }), data.subarray(Math.floor(length / 2)));
+    same(
+      await opened.read({ start: Math.floor(length / 2) }),
+      data.subarray(Math.floor(length / 2)),
+    );
   }
   const signed = await kf.encrypt(bytes(70_000), { signer });
   same(await kf.decrypt(signed, { signers: await kf.publicKey(signer) }), bytes(70_000));

@@ -1,7 +1,20 @@
 // The tasks over an embedded KMS.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Counting, Keyfold, bytes, client, collect, inParts, inspect, keyfold, random, rejects, same, utf8 } from "./support.mjs";
+import {
+  Counting,
+  Keyfold,
+  bytes,
+  client,
+  collect,
+  inParts,
+  inspect,
+  keyfold,
+  random,
+  rejects,
+  same,
+  utf8,
+} from "./support.mjs";
 
 const LENGTHS = [0, 1, 1000, 8192, 8193, 16_383, 16_384, 16_385, 32_768, 100_000, 2_500_000];
 
@@ -12,7 +25,11 @@ test("whole values, streams and parts, of every suite and signer", async () => {
     p256: await admin.create({ spec: "ECC_NIST_P256" }),
     p384: await admin.create({ spec: "ECC_NIST_P384" }),
   };
-  const kinds = [{}, { suite: "ChaCha20-Poly1305" }, ...Object.values(signers).map((signer) => ({ signer }))];
+  const kinds = [
+    {},
+    { suite: "ChaCha20-Poly1305" },
+    ...Object.values(signers).map((signer) => ({ signer })),
+  ];
   const next = random(1);
   for (const length of LENGTHS) {
     const data = bytes(length, "tasks");
@@ -31,7 +48,10 @@ test("whole values, streams and parts, of every suite and signer", async () => {
       same(await kf.decrypt(sealed, open), data);
       same(await collect(inParts(whole, next, 50_000).pipeThrough(kf.openStream(open))), data);
 
-      const opened = await kf.open(new Blob([sealed]), seal.signer ? { unprovenSignature: true } : {});
+      const opened = await kf.open(
+        new Blob([sealed]),
+        seal.signer ? { unprovenSignature: true } : {},
+      );
       assert.equal(opened.plaintextLength, length);
       for (let n = 0; n < 3; n += 1) {
         const start = Math.floor(next() * (length + 1));
@@ -62,17 +82,30 @@ test("a signature is demanded, and by whom", async () => {
     const forged = signed.slice();
     forged[forged.length - 10] ^= 1;
     await rejects(kf.decrypt(forged, { signers: mine }), "signature_invalid");
-    await rejects(collect(new Blob([forged]).stream().pipeThrough(kf.openStream({ signers: mine }))), "signature_invalid");
+    await rejects(
+      collect(new Blob([forged]).stream().pipeThrough(kf.openStream({ signers: mine }))),
+      "signature_invalid",
+    );
   }
 });
 
 test("signatures of every kind of key", async () => {
   const { kf, admin } = await client();
   const kinds = [
-    ["ECC_NIST_P256"], ["ECC_NIST_P384"], ["ECC_NIST_P521"], ["ECC_SECG_P256K1"],
-    ["ECC_NIST_EDWARDS25519", "ED25519_SHA_512", "ED25519_PH_SHA_512"],
-    ["RSA_2048", "RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512",
-      "RSASSA_PKCS1_V1_5_SHA_256", "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512"],
+    ["ECC_NIST_P256"],
+    ["ECC_NIST_P384"],
+    ["ECC_NIST_P521"],
+    ["ECC_SECG_P256K1"],
+    ["ECC_NIST_EDWARDS25519", "ED25519_SHA_512"],
+    [
+      "RSA_2048",
+      "RSASSA_PSS_SHA_256",
+      "RSASSA_PSS_SHA_384",
+      "RSASSA_PSS_SHA_512",
+      "RSASSA_PKCS1_V1_5_SHA_256",
+      "RSASSA_PKCS1_V1_5_SHA_384",
+      "RSASSA_PKCS1_V1_5_SHA_512",
+    ],
   ];
   const message = utf8("message");
   for (const [spec, ...algorithms] of kinds) {
@@ -107,7 +140,10 @@ test("recipients", async () => {
   same(await kf.decrypt(envelope, { keys: { unwrap: [backup] } }), data);
   same(await kf.decrypt(envelope, { keys: { discover: "keyfold" } }), data);
   const alone = await kf.removeRecipients(envelope, { keys: "keyfold:alias/backup" });
-  assert.deepEqual((await inspect(alone)).recipients.map(({ key }) => key), [docs]);
+  assert.deepEqual(
+    (await inspect(alone)).recipients.map(({ key }) => key),
+    [docs],
+  );
   await rejects(kf.decrypt(alone, { keys: backup }), "no_usable_key");
   await rejects(kf.removeRecipients(alone, { keys: docs }), "invalid_argument");
   const moved = await kf.rewrap(alone, { to: backup });
@@ -127,9 +163,15 @@ test("contexts are demanded exactly, or in part", async () => {
   await rejects(kf.decrypt(envelope), "context_mismatch");
   const part = new keyfold.ContextContains({ tenant: "acme" });
   assert.deepEqual(await kf.decrypt(envelope, { context: part }), utf8("x"));
-  await rejects(kf.decrypt(envelope, { context: new keyfold.ContextContains({ tenant: "x" }) }), "context_mismatch");
+  await rejects(
+    kf.decrypt(envelope, { context: new keyfold.ContextContains({ tenant: "x" }) }),
+    "context_mismatch",
+  );
   const bound = { generate: "keyfold:alias/docs", bindOnly: ["tenant"] };
-  const partly = await kf.encrypt(utf8("x"), { keys: bound, context: { tenant: "acme", file: "2" } });
+  const partly = await kf.encrypt(utf8("x"), {
+    keys: bound,
+    context: { tenant: "acme", file: "2" },
+  });
   assert.deepEqual(await kf.decrypt(partly, { context: { file: "2", tenant: "acme" } }), utf8("x"));
 });
 
@@ -137,7 +179,9 @@ test("data keys are cached, and concurrent misses are one call", async () => {
   const { kms, docs } = await client();
   const counting = new Counting(kms);
   const kf = await Keyfold.create({ kms: counting, keys: docs });
-  const sealed = await Promise.all(Array.from({ length: 50 }, (_, n) => kf.encrypt(bytes(n * 1000))));
+  const sealed = await Promise.all(
+    Array.from({ length: 50 }, (_, n) => kf.encrypt(bytes(n * 1000))),
+  );
   assert.deepEqual(counting.calls, ["generateDataKey"]);
   const opened = await Promise.all(sealed.map((envelope) => kf.decrypt(envelope)));
   opened.forEach((data, n) => same(data, bytes(n * 1000)));
@@ -167,7 +211,10 @@ test("small data and the password safe", async () => {
   assert.equal((await kf.secrets.get("db/password", { stage: "AWSPREVIOUS" })).version, first);
   const versions = await kf.secrets.versions("db/password");
   assert.deepEqual(new Set(versions.map(({ id }) => id)), new Set([first, second]));
-  assert.deepEqual((await kf.secrets.list()).map(({ name }) => name), ["db/password"]);
+  assert.deepEqual(
+    (await kf.secrets.list()).map(({ name }) => name),
+    ["db/password"],
+  );
   assert.ok((await kf.secrets.delete("db/password", { days: 7 })) > new Date());
   await rejects(kf.secrets.get("db/password"), "secret_not_found");
   await kf.secrets.restore("db/password");
@@ -176,7 +223,11 @@ test("small data and the password safe", async () => {
 
 test("the life of keys", async () => {
   const { kf, docs } = await client();
-  const key = await kf.keys.create({ alias: "alias/life", description: "first", tags: { team: "a" } });
+  const key = await kf.keys.create({
+    alias: "alias/life",
+    description: "first",
+    tags: { team: "a" },
+  });
   const info = await kf.keys.describe("keyfold:alias/life");
   assert.deepEqual([info.key, info.enabled, info.description], [key, true, "first"]);
   assert.ok(info.created instanceof Date && info.deletion === undefined);
@@ -189,7 +240,10 @@ test("the life of keys", async () => {
   assert.deepEqual(await kf.keys.listTags(key), { cost: "b" });
   await kf.keys.createAlias("alias/other", key);
   await kf.keys.updateAlias("alias/other", docs);
-  assert.deepEqual(Object.keys(await kf.keys.listAliases(docs)).sort(), ["alias/docs", "alias/other"]);
+  assert.deepEqual(Object.keys(await kf.keys.listAliases(docs)).sort(), [
+    "alias/docs",
+    "alias/other",
+  ]);
   await kf.keys.deleteAlias("alias/other");
   await kf.keys.putPolicy(key, await kf.keys.getPolicy(key));
   await kf.keys.disable("keyfold:alias/life");
@@ -213,13 +267,16 @@ test("a long stream holds little", async () => {
     let taken = 0;
     let most = 0;
     const plain = () =>
-      new ReadableStream({
-        pull(controller) {
-          if (given === parts) return controller.close();
-          given += 1;
-          controller.enqueue(part);
+      new ReadableStream(
+        {
+          pull(controller) {
+            if (given === parts) return controller.close();
+            given += 1;
+            controller.enqueue(part);
+          },
         },
-      }, { highWaterMark: 0 });
+        { highWaterMark: 0 },
+      );
     let stream = plain().pipeThrough(kf.sealStream());
     if (kind === "open") stream = stream.pipeThrough(kf.openStream());
     for await (const out of stream) {
@@ -254,13 +311,24 @@ test("progress is told, and a signal ends", async () => {
   }
   const controller = new AbortController();
   const stream = inParts(data, random(3), 100_000).pipeThrough(
-    kf.sealStream({ signal: controller.signal, onProgress: ({ done }) => done > 3 << 20 && controller.abort("stop") }),
+    kf.sealStream({
+      signal: controller.signal,
+      onProgress: ({ done }) => done > 3 << 20 && controller.abort("stop"),
+    }),
   );
   assert.equal((await rejects(collect(stream), "cancelled")).cause, "stop");
-  const whole = collect(inParts(data, random(3), 9999).pipeThrough(kf.sealStream({ length: data.length })));
+  const whole = collect(
+    inParts(data, random(3), 9999).pipeThrough(kf.sealStream({ length: data.length })),
+  );
   same(await kf.decrypt(await whole), data);
-  await rejects(collect(inParts(data, random(3), 9999).pipeThrough(kf.sealStream({ length: 5 }))), "invalid_argument");
-  await rejects(collect(inParts(bytes(5), random(3), 9).pipeThrough(kf.sealStream({ length: 6 }))), "invalid_argument");
+  await rejects(
+    collect(inParts(data, random(3), 9999).pipeThrough(kf.sealStream({ length: 5 }))),
+    "invalid_argument",
+  );
+  await rejects(
+    collect(inParts(bytes(5), random(3), 9).pipeThrough(kf.sealStream({ length: 6 }))),
+    "invalid_argument",
+  );
 });
 
 test("a stream that is cut, or altered, fails", async () => {
@@ -272,7 +340,13 @@ test("a stream that is cut, or altered, fails", async () => {
   await rejects(open(sealed.subarray(0, headerLength + 20)), "truncated");
   await rejects(open(sealed.subarray(0, headerLength + 56 + 16_400)), "truncated");
   await rejects(open(sealed.subarray(0, sealed.length - 1)), "authentication_failed");
-  for (const at of [headerLength + 1, headerLength + 30, headerLength + 100, headerLength + 40_000, sealed.length - 1]) {
+  for (const at of [
+    headerLength + 1,
+    headerLength + 30,
+    headerLength + 100,
+    headerLength + 40_000,
+    sealed.length - 1,
+  ]) {
     const altered = sealed.slice();
     altered[at] ^= 4;
     await rejects(open(altered), "authentication_failed");

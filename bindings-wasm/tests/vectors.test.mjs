@@ -2,7 +2,18 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
-import { Keyfold, KeyfoldError, collect, fromHex, inParts, inspect, keyfold, random, readJson, same } from "./support.mjs";
+import {
+  Keyfold,
+  KeyfoldError,
+  collect,
+  fromHex,
+  inParts,
+  inspect,
+  keyfold,
+  random,
+  readJson,
+  same,
+} from "./support.mjs";
 
 /** A KMS that unwraps every wrapped key to the data key of a vector. */
 class Knowing {
@@ -21,7 +32,9 @@ function plaintext(vector) {
   for (let n = 0n; n <= BigInt(Math.floor(vector.plaintext_len / 32)); n += 1n) {
     const number = Buffer.alloc(8);
     number.writeBigUInt64BE(n);
-    blocks.push(createHash("sha256").update(fromHex(vector.plaintext_seed)).update(number).digest());
+    blocks.push(
+      createHash("sha256").update(fromHex(vector.plaintext_seed)).update(number).digest(),
+    );
   }
   const made = Buffer.concat(blocks).subarray(0, vector.plaintext_len);
   assert.equal(createHash("sha256").update(made).digest("hex"), vector.plaintext_sha256);
@@ -46,7 +59,9 @@ async function opener(vector) {
   if (vector.any_signer) options.signers = "any";
   else if (vector.signers) {
     try {
-      options.signers = await Promise.all(vector.signers.map((der) => keyfold.PublicKey.fromDer(fromHex(der))));
+      options.signers = await Promise.all(
+        vector.signers.map((der) => keyfold.PublicKey.fromDer(fromHex(der))),
+      );
     } catch {
       // keyfold takes keys for signers: such bytes cannot even be named.
       throw new KeyfoldError("signature_invalid", "not a signer");
@@ -72,7 +87,9 @@ const WAYS = {
   async "bytes one by one"(vector) {
     const { kf, options, data } = await opener(vector);
     // The long ones in parts of at most 100 bytes.
-    return collect(inParts(data, next, data.length > 2000 ? 100 : 1).pipeThrough(kf.openStream(options)));
+    return collect(
+      inParts(data, next, data.length > 2000 ? 100 : 1).pipeThrough(kf.openStream(options)),
+    );
   },
 };
 
@@ -118,7 +135,8 @@ test("hostile vectors are refused with their code", async () => {
         () => "opened",
         (error) => error.code ?? String(error.stack),
       );
-      if (code !== vector.expect) wrong.push(`${vector.name}, ${way}: ${code}, not ${vector.expect}`);
+      if (code !== vector.expect)
+        wrong.push(`${vector.name}, ${way}: ${code}, not ${vector.expect}`);
     }
   }
   assert.deepEqual(wrong, []);

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check there is, one after another, with a table at the end.
 
 mod binding_python;
+mod binding_wasm;
 mod console;
 mod licences;
 mod wasm;
@@ -48,6 +49,8 @@ enum Step {
     Python,
     /// The Python package: its tests on the installed wheel, its types, its sdist.
     BindingPython,
+    /// The npm package: its tests on what was packed, by each of its loaders, its types, its size.
+    BindingWasm,
     /// The console: in Chromium and Firefox, against a server.
     Console,
     /// The fuzz corpora, and mutations of them, for a few seconds each.
@@ -171,6 +174,7 @@ impl Step {
                     .env("KEYFOLD_PYTHON", python))
             }
             Step::BindingPython => binding_python::check(workspace),
+            Step::BindingWasm => binding_wasm::check(workspace),
             Step::Console => console::check(workspace),
             Step::Fuzz => run(separate(&mut cargo("test --package"), "fuzz_replay")
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),
