@@ -65,3 +65,8 @@ export async function signers(key: string): Promise<{ signers?: Signers }> {
   if (key.trim() === "") return {};
   return { signers: await (await keyfold()).publicKey(keyUri(key)) };
 }
+
+/** Which keys may open an envelope: one, or all that somebody may use. */
+export function opener(key: string) {
+  return key.trim() === "" ? { discover: "keyfold" } : { unwrap: [keyUri(key)] };
+}

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 
+import { forgetFiles } from "./jobs";
 import { forget } from "./keyfold";
 import { address, usePlace } from "./router";
 import * as session from "./session";
@@ -10,7 +11,7 @@ import { choose, theme, type Theme } from "./theme";
 import { Dialog, Voice, forgetAliases } from "./ui";
 import { Audit } from "./views/audit";
 import { Data } from "./views/data";
-import { Files, forgetFiles } from "./views/files";
+import { Files } from "./views/files";
 import { Inspect } from "./views/inspect";
 import { Key } from "./views/key";
 import { Keys, NewKey } from "./views/keys";

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { FormError } from "../errors";
 import { fromBase64, toBase64, toText } from "../format";
-import { keyUri, keyfold, signers } from "../keyfold";
+import { keyUri, keyfold, opener, signers } from "../keyfold";
 import {
   AreaField,
   Choice,
@@ -181,9 +181,4 @@ function Decrypt() {
       </section>
     </div>
   );
-}
-
-/** Which keys may open an envelope: one, or all that somebody may use. */
-export function opener(key: string) {
-  return key.trim() === "" ? { discover: "keyfold" } : { unwrap: [keyUri(key)] };
 }

@@ -2,182 +2,22 @@
 
 import { useRef, useState } from "preact/hooks";
 
-import { isCancelled } from "../errors";
 import { size } from "../format";
-import { MAX_HEADER, inspect, keyfold, keyUri, signers } from "../keyfold";
-import { Store, useStore } from "../store";
 import {
-  ContextField,
-  Empty,
-  Failure,
-  KeyField,
-  View,
-  contextOf,
-  save,
-  say,
-  type Pairs,
-} from "../ui";
-import { opener } from "./data";
-
-/** What a file that is saved here becomes: a stream to the disk, where the browser has one. */
-interface SaveWindow {
-  showSaveFilePicker?: (options: { suggestedName: string }) => Promise<FileSystemFileHandle>;
-}
-
-/** Whether results go to the disk while they are made. */
-const STREAMS = typeof (window as SaveWindow).showSaveFilePicker === "function";
-
-/** Without that the result is in memory until it is saved: no more than this, in bytes. */
-export const MEMORY = 1024 ** 3;
-
-const ENDING = ".kf";
-
-type Way = "encrypt" | "decrypt";
-
-interface Job {
-  readonly id: number;
-  readonly file: File;
-  readonly way: Way;
-  /** Whether it says so, as far as it is an envelope. */
-  readonly signed: boolean;
-  readonly name: string;
-  readonly state: "waiting" | "running" | "done" | "cancelled" | "failed";
-  readonly done: number;
-  /** Bytes a second. */
-  readonly rate: number;
-  readonly error?: unknown;
-  /** The result, where it could not go to the disk at once. */
-  readonly blob?: Blob;
-}
-
-/** The files outlive the view: whoever looks elsewhere in between stops nothing. */
-const jobs = new Store<readonly Job[]>([]);
-const running = new Map<number, AbortController>();
-let next = 1;
-
-/** Stops and forgets everything. */
-export function forgetFiles(): void {
-  for (const end of running.values()) end.abort();
-  jobs.set([]);
-}
-
-function change(id: number, what: Partial<Job>): void {
-  jobs.set(jobs.get().map((job) => (job.id === id ? { ...job, ...what } : job)));
-}
-
-interface Choices {
-  key: string;
-  signer: string;
-  pairs: Pairs;
-}
-
-/** Reads a file into a stream through the package, and that into the disk or into memory. */
-async function work(job: Job, choices: Choices, target: FileSystemWritableFileStream | undefined) {
-  const end = new AbortController();
-  running.set(job.id, end);
-  change(job.id, { state: "running", done: 0, rate: 0 });
-  const begun = performance.now();
-  let done = 0;
-  let told = 0;
-  const counted = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
-    transform(piece, to) {
-      done += piece.byteLength;
-      const now = performance.now();
-      if (now - told > 100) {
-        told = now;
-        change(job.id, { done, rate: done / ((now - begun) / 1000) });
-      }
-      to.enqueue(piece as Uint8Array<ArrayBuffer>);
-    },
-  });
-  try {
-    const { key, signer } = choices;
-    const context = contextOf(choices.pairs);
-    const kf = await keyfold();
-    const machine =
-      job.way === "encrypt"
-        ? kf.sealStream({
-            keys: keyUri(key),
-            context,
-            length: job.file.size,
-            signal: end.signal,
-            ...(signer.trim() && { signer: keyUri(signer) }),
-          })
-        : kf.openStream({
-            keys: opener(key),
-            context,
-            signal: end.signal,
-            ...(await signers(signer)),
-          });
-    const made = job.file.stream().pipeThrough(counted).pipeThrough(machine);
-    const blob = target
-      ? (await made.pipeTo(target, { signal: end.signal }), undefined)
-      : await new Response(made.pipeThrough(until(end.signal))).blob();
-    end.signal.throwIfAborted();
-    const rate = job.file.size / ((performance.now() - begun) / 1000);
-    change(job.id, { state: "done", done: job.file.size, rate, ...(blob && { blob }) });
-    if (blob) save(blob, job.name);
-    say(`${job.name} is ${job.way}ed`);
-  } catch (error) {
-    // What was written so far is not kept: the file keeps its old content, or stays empty.
-    await target?.abort().catch(() => {});
-    const cancelled = end.signal.aborted || isCancelled(error);
-    change(job.id, cancelled ? { state: "cancelled" } : { state: "failed", error });
-    say(`${job.name}: ${cancelled ? "cancelled" : "failed"}`);
-  } finally {
-    running.delete(job.id);
-  }
-}
-
-/** Passes a stream on until a signal ends it. */
-function until(signal: AbortSignal): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-  return new TransformStream({
-    transform(piece, to) {
-      signal.throwIfAborted();
-      to.enqueue(piece as Uint8Array<ArrayBuffer>);
-    },
-  });
-}
-
-async function start(job: Job, choices: Choices): Promise<void> {
-  let target;
-  const picker = (window as SaveWindow).showSaveFilePicker;
-  if (picker) {
-    try {
-      const handle = await picker.call(window, { suggestedName: job.name });
-      target = await handle.createWritable();
-    } catch (error) {
-      if (isCancelled(error)) return;
-      change(job.id, { state: "failed", error });
-      return;
-    }
-  }
-  await work(job, choices, target);
-}
-
-/** Looks whether a file is an envelope, to know what is wanted, and whether it is signed. */
-async function look(file: File): Promise<{ way: Way; signed: boolean }> {
-  try {
-    const head = await file.slice(0, MAX_HEADER).arrayBuffer();
-    const { signature } = await inspect(head, { size: file.size });
-    return { way: "decrypt", signed: signature !== undefined };
-  } catch {
-    return { way: "encrypt", signed: false };
-  }
-}
-
-async function add(files: Iterable<File>): Promise<void> {
-  for (const file of files) {
-    const { way, signed } = await look(file);
-    const job = { id: next++, file, way, signed, name: nameOf(file.name, way), done: 0, rate: 0 };
-    jobs.set([...jobs.get(), { ...job, state: "waiting" }]);
-  }
-}
-
-function nameOf(name: string, way: Way): string {
-  if (way === "encrypt") return name + ENDING;
-  return name.endsWith(ENDING) ? name.slice(0, -ENDING.length) : `${name}.plain`;
-}
+  MEMORY,
+  STREAMS,
+  add,
+  cancel,
+  change,
+  jobs,
+  nameOf,
+  start,
+  type Choices,
+  type Job,
+  type Way,
+} from "../jobs";
+import { useStore } from "../store";
+import { ContextField, Empty, Failure, KeyField, View, save, type Pairs } from "../ui";
 
 export function Files() {
   const list = useStore(jobs);
@@ -287,7 +127,7 @@ function JobRow({ job, choices }: { job: Job; choices: Choices }) {
       {state === "failed" && <Failure of={job.error} />}
       <div class="buttons">
         {state === "running" ? (
-          <button type="button" class="small" onClick={() => running.get(job.id)?.abort()}>
+          <button type="button" class="small" onClick={() => cancel(job.id)}>
             Cancel
           </button>
         ) : (

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { FormError } from "../errors";
 import { count, hexDump, size, toText } from "../format";
-import { keyfold } from "../keyfold";
+import { keyfold, opener } from "../keyfold";
 import {
   Choice,
   ContextField,
@@ -21,7 +21,6 @@ import {
   useTask,
   type Pairs,
 } from "../ui";
-import { opener } from "./data";
 
 /** How much of a part is shown, in bytes; all of it can be saved. */
 const SHOWN = 4096;

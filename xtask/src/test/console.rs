@@ -18,7 +18,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     std::fs::create_dir_all(&screenshots)?;
     run(Command::new("node")
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
-        .args(["chromium.test.mjs", "looks.test.mjs", "firefox.test.mjs"])
+        .args(["console.test.mjs", "data.test.mjs", "looks.test.mjs", "firefox.test.mjs"])
         .current_dir(tests)
         .env("KEYFOLD_COMMAND", keyfold)
         .env("KEYFOLD_CHROMIUM", chromium)
