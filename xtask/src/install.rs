@@ -1,5 +1,6 @@
 //! What a fresh machine lacks: installed where that is possible, else named.
 
+pub(crate) mod browsers;
 pub(crate) mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -173,15 +174,9 @@ pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<Pa
     let lock = |folder: &Path| std::fs::read(folder.join("package-lock.json")).ok();
     let source = workspace.root.join(source);
     let installed = folder.join("node_modules").is_dir() && lock(&folder) == lock(&source);
-    for entry in source.read_dir()? {
-        let entry = entry?;
-        std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
+    mirror(&source, &folder)?;
     if !installed {
-        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        run(Command::new(npm)
-            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
-            .current_dir(&folder))?;
+        run(npm(&folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))?;
     }
     Ok(folder)
 }
@@ -208,4 +203,38 @@ pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
             .env("CARGO_TARGET_DIR", workspace.target.join("npm-tools/build")))?;
     }
     Ok(program)
+}
+
+/// `npm` in a folder.
+pub(crate) fn npm(folder: &Path) -> Command {
+    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    command.current_dir(folder);
+    command
+}
+
+/// Adds a package that was built here to such a folder; no lock file names it.
+pub(crate) fn add(folder: &Path, package: &Path) -> Result<()> {
+    run(npm(folder)
+        .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .arg(package))
+}
+
+/// Copies what is in a folder over what is in another. Folders become the same: a file that is
+/// gone from one must not stay in a build.
+fn mirror(from: &Path, to: &Path) -> Result<()> {
+    for entry in from.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !entry.file_type()?.is_dir() {
+            std::fs::copy(entry.path(), to.join(name))?;
+        } else if name != "node_modules" {
+            let to = to.join(name);
+            if to.is_dir() {
+                std::fs::remove_dir_all(&to)?;
+            }
+            std::fs::create_dir_all(&to)?;
+            mirror(&entry.path(), &to)?;
+        }
+    }
+    Ok(())
 }
