@@ -1,6 +1,6 @@
 // Bundles the TypeScript with the two modules: called by `cargo xtask npm`, with the folders of
 // the build tools, of what wasm-bindgen made, and of the package.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
@@ -26,7 +26,7 @@ const inlined = {
   },
 };
 
-const result = await build({
+await build({
   entryPoints: ["js/web.ts", "js/node.ts"],
   outdir: join(out, "dist"),
   bundle: true,
@@ -40,7 +40,19 @@ const result = await build({
   charset: "utf8",
   chunkNames: "[name]-[hash]",
   define: { KEYFOLD_VERSION: JSON.stringify(version), "import.meta.url": "undefined" },
-  metafile: true,
   plugins: [inlined],
 });
-writeFileSync(join(out, "meta.json"), JSON.stringify(result.metafile));
+
+// Types of what is inside are nobody's.
+const dist = join(out, "dist");
+const reached = new Set();
+function reach(name) {
+  if (reached.has(name)) return;
+  reached.add(name);
+  const source = readFileSync(join(dist, name), "utf8");
+  for (const [, next] of source.matchAll(/from "\.\/([^"]+)\.js"/g)) reach(`${next}.d.ts`);
+}
+reach("index.d.ts");
+for (const name of readdirSync(dist)) {
+  if (name.endsWith(".d.ts") && !reached.has(name)) rmSync(join(dist, name));
+}

@@ -1,9 +1,8 @@
 /** The header of an envelope. */
 
-import { view } from "./bytes.js";
-import { Handle, glue, guard, load } from "./engine.js";
+import { Handle, glue, guard } from "./engine.js";
 import { KeyfoldError } from "./errors.js";
-import type { Bytes, EnvelopeInfo, KeySpec, SignatureAlgorithm, Suite } from "./types.js";
+import type { EnvelopeInfo, KeySpec, SignatureAlgorithm, Suite } from "./types.js";
 
 type Parts = [
   version: number,
@@ -85,30 +84,4 @@ export function tryHeader(bytes: Uint8Array): HeaderRead | undefined {
       Math.max(next * 4, at + reader.use((reader) => reader.missing())),
     );
   }
-}
-
-/**
- * What an envelope, or a detached header, says of itself. Nothing of it is authenticated.
- *
- * @param size - Bytes of the whole envelope, where not all of it is given.
- */
-export async function inspect(
-  envelope: Bytes,
-  options: { size?: number } = {},
-): Promise<EnvelopeInfo> {
-  await load();
-  const bytes = view(envelope, "the envelope");
-  const { reader, length } = readHeader(bytes);
-  try {
-    const total = options.size ?? (length === bytes.length ? undefined : bytes.length);
-    return infoOf(reader, total);
-  } finally {
-    reader.free();
-  }
-}
-
-/** The most bytes that an envelope of so many bytes of plaintext has. */
-export async function maxEncryptedLength(plaintextLength: number): Promise<number> {
-  await load();
-  return guard(() => glue.maxEncryptedLength(plaintextLength)) as number;
 }

@@ -5,7 +5,7 @@ import type { SignatureAlgorithm } from "./types.js";
 
 const TAG = 16;
 /** Pieces under way at the same time: one after another leaves the host waiting. */
-const IN_FLIGHT = 8;
+const IN_FLIGHT = 16;
 
 /** A view whose bytes WebCrypto takes: it has no use for shared memory. */
 function plain(data: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -15,7 +15,7 @@ export {
   type Retry,
   isKeyfoldError,
 } from "./errors.js";
-export { inspect, maxEncryptedLength } from "./header.js";
+export { inspect, maxEncryptedLength } from "./inspect.js";
 export { Keyfold } from "./keyfold.js";
 export { type CallOptions, type CreateKeyOptions, KeyAdmin, type KeyInfo } from "./keys.js";
 export type { KeyUri, Kms, KmsRequest, KmsResponse, KmsResponses, WrappedKey } from "./kms.js";
