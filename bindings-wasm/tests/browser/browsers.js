@@ -37,7 +37,7 @@ export const launch = (name) => LAUNCH[name]();
 
 /** A page of a site, at which functions of the suite are called. */
 export class Page {
-  static async open(browser, site) {
+  static async open(browser, site, path = "/") {
     const made = new Page();
     made.page = await browser.newPage();
     made.faults = [];
@@ -49,7 +49,7 @@ export class Page {
       }
     });
     made.page.on("pageerror", (error) => made.faults.push(String(error?.stack ?? error)));
-    await made.page.goto(site.url);
+    await made.page.goto(site.url + path);
     await made.page.waitForFunction(() => globalThis.page !== undefined);
     return made;
   }

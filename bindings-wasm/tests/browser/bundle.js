@@ -26,7 +26,8 @@ const BUNDLERS = {
     await vite.build({
       root: PAGES,
       logLevel: "warn",
-      build: { outDir: out, rollupOptions: { input } },
+      // A folder that is not below the pages is emptied only when asked to.
+      build: { outDir: out, emptyOutDir: true, rollupOptions: { input } },
     });
     const made = (await readdir(join(out, "assets"))).find((name) => name.startsWith("service_w"));
     return { script: `/assets/${made}`, type: "module" };

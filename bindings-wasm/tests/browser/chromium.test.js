@@ -39,7 +39,15 @@ test("a signal ends calls to the KMS", () => call("abortedCalls"));
 
 test("a KMS written in JavaScript", () => call("ownKms"));
 
-test("a pool of workers", () => call("pool"));
+test("a page whose policy forbids WebAssembly", async () => {
+  const strict = await Page.open(browser, started.site, "/?no-wasm");
+  await strict.call("noWebAssembly", started.server.access);
+  await assert.rejects(() => strict.close(), /wasm-eval/);
+});
+
+const declared = await readFile("node_modules/keyfold/dist/types.d.ts", "utf8");
+const none = /\bworkers\?:/.test(declared) ? false : "this package has no pool of workers";
+test("a pool of workers", { skip: none }, () => call("pool"));
 
 test("2 GiB through a stream that seals and one that opens, in memory that does not grow", async () => {
   const size = 2 ** 31;

@@ -55,7 +55,7 @@ export function formats(at) {
   test("the page opens what the command line writes", async () => {
     const { site, server } = at();
     const signer = await server.keyfold("key", "create", "--spec", "ECC_NIST_P256", "--json");
-    const { key_id: id } = JSON.parse(signer);
+    const { KeyId: id } = JSON.parse(signer);
     for (const signed of [undefined, `keyfold:${id}`]) {
       const plain = randomBytes(3_000_000);
       const [from, to] = ["plain", "sealed"].map((name) => join(server.home, name));
@@ -84,7 +84,7 @@ export function formats(at) {
     const { server } = at();
     const value = join(server.home, "secret");
     await writeFile(value, "correct horse");
-    await server.keyfold("secret", "put", "db/password", "--file", value);
+    await server.keyfold("secret", "put", "db/password", value);
     assert.equal(await call("readSecret", { secret: "db/password" }), "correct horse");
   });
 }

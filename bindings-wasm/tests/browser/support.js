@@ -119,14 +119,14 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".json": "applic
 
 /**
  * A site with the pages of a folder, on a free port of this machine, under a strict content security
- * policy. It stores what is PUT under `/stored/`, and serves it with ranges, or with a fault.
+ * policy, which forbids WebAssembly as well to `?no-wasm`. It stores what is PUT under `/stored/`, and serves it with ranges, or with a fault.
  */
 export class Site {
   static async start(folder) {
     const site = new Site();
     site.folder = folder;
     site.stored = new Map();
-    site.asked = new Map();
+    site.faults = new Set();
     site.traffic = { bytes: 0, requests: 0 };
     site.server = createServer((request, response) => {
       site.#answer(request, response).catch((error) => response.destroy(error));
@@ -151,8 +151,10 @@ export class Site {
     for (const [name, value] of Object.entries({
       "content-security-policy": [
         "default-src 'none'",
-        "script-src 'self' 'wasm-unsafe-eval'",
+        `script-src 'self' ${url.search === "?no-wasm" ? "" : "'wasm-unsafe-eval'"}`,
         "worker-src 'self'",
+        // Of the page's icon, which browsers ask for by themselves.
+        "img-src 'self'",
         `connect-src 'self' ${(this.addresses ?? []).join(" ")}`,
         "base-uri 'none'",
         "form-action 'none'",
@@ -189,7 +191,6 @@ export class Site {
       response.setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream");
       response.end(body);
     } catch {
-      // Browsers ask for it by themselves.
       response.writeHead(path === "/favicon.ico" ? 204 : 404).end();
     }
   }
@@ -204,20 +205,19 @@ export class Site {
   put(path, bytes) {
     const etag = `"${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}"`;
     this.stored.set(path, { bytes, etag });
-    this.asked.clear();
+    this.faults.clear();
   }
 
   #serve(url, request, response) {
     const found = this.stored.get(url.pathname);
     if (!found) return response.writeHead(404).end();
-    // A fault happens once, after so many answers without.
-    const count = this.asked.get(url.search) ?? 0;
-    this.asked.set(url.search, count + 1);
-    const due = count === Number(url.searchParams.get("after") ?? 0);
-    const fault = due ? url.searchParams.get("fault") : null;
     const { bytes, etag } = found;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
     const [from, last] = range ? [Number(range[1]), Number(range[2])] : [0, bytes.length - 1];
+    // A fault happens once: at the first answer, or at the first from further on.
+    const due = !url.searchParams.has("later") || from > 0;
+    const fault = due && !this.faults.has(url.search) ? url.searchParams.get("fault") : null;
+    if (fault) this.faults.add(url.search);
     const to = Math.min(last, bytes.length - 1) + 1;
     let part = range ? bytes.subarray(from, to) : bytes;
     const headers = {

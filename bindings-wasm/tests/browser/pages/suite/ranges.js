@@ -64,7 +64,7 @@ export async function fewBytes(server) {
   const stuck = opened.read({ start: 1_000_000, end: 2_000_000, signal });
   stop.abort();
   await refused(() => stuck, "cancelled", "a read");
-  const stalled = await kf.open(`${PATH}?fault=stall&after=1`);
+  const stalled = await kf.open(`${PATH}?fault=stall&later`);
   const other = new AbortController();
   const reading = stalled.read({ start: 1_000_000, end: 2_000_000, signal: other.signal });
   setTimeout(() => other.abort(), 50);
@@ -92,14 +92,14 @@ export async function faultyServers(server) {
     "other",
     "status",
   ]) {
-    const opened = await open(`${fault}&after=1`);
+    const opened = await open(`${fault}&later`);
     const read = () => opened.read({ start: 1_000_000, end: 1_100_000 });
     await refused(read, "io", `${fault}, later`);
     // It did so once, and what was opened goes on.
     sameBytes(await read(), plain.subarray(1_000_000, 1_100_000), `after ${fault}`);
   }
   // Bytes of another envelope, or turned ones, are no matter of transport.
-  const opened = await open("turned&after=1");
+  const opened = await open("turned&later");
   const read = () => opened.read({ start: 1_000_000, end: 1_100_000 });
   await refused(read, "authentication_failed", "turned");
 }
