@@ -16,7 +16,7 @@ use crate::errors::{OrRaise, invalid, to_python};
 
 /// From this length on computing leaves the thread of the event loop, in bytes: it takes some
 /// 50 microseconds.
-const WORTH_THREAD: usize = 256 * 1024;
+pub(crate) const WORTH_THREAD: usize = 256 * 1024;
 
 type BoxFinish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type BoxTask = Pin<Box<dyn Future<Output = keyfold::Result<BoxFinish>> + Send>>;

@@ -7,7 +7,7 @@ mod keys;
 mod safe;
 pub(crate) mod values;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use keyfold::kms::Kms;
 use keyfold::{ContextCheck, DataKeyCache, EncryptionContext, KeyUri, Keyring, Suite, Threads};
@@ -19,7 +19,7 @@ use crate::aio;
 use crate::cache::{CacheArg, CacheStats};
 use crate::drive::{DriverClock, wait};
 use crate::errors::{OrRaise, invalid};
-use crate::fork;
+use crate::fork::Live;
 use crate::keys::{CheckArg, ContextArg, KeysArg};
 use crate::suite::SuiteArg;
 
@@ -50,7 +50,7 @@ pub(crate) struct Client {
     /// Those that are accepted, where not all are.
     suites: Option<Vec<Suite>>,
     asynchronous: bool,
-    live: Mutex<(u64, Arc<Core>)>,
+    live: Live<Core>,
 }
 
 /// The argument `threads`.
@@ -85,21 +85,7 @@ impl<'py> FromPyObject<'_, 'py> for ThreadsArg {
 impl Client {
     /// The core's client: a new one, with an empty cache, in a process that was forked.
     pub(crate) fn core(&self, py: Python<'_>) -> PyResult<Arc<Core>> {
-        let generation = fork::generation();
-        {
-            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            if live.0 == generation {
-                return Ok(live.1.clone());
-            }
-        }
-        let core = make(py, &self.kms, self.cache, self.threads, self.asynchronous)?;
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.0 != generation {
-            let before = std::mem::replace(&mut *live, (generation, core));
-            // Its locks may be held by threads that are not in this process.
-            std::mem::forget(before);
-        }
-        Ok(live.1.clone())
+        self.live.get(|| make(py, &self.kms, self.cache, self.threads, self.asynchronous))
     }
 
     fn ring(&self, py: Python<'_>, keys: Option<KeysArg>) -> PyResult<Arc<Keyring>> {
@@ -164,14 +150,12 @@ impl Client {
         asynchronous: bool,
     ) -> PyResult<Self> {
         let suites = suites.map(|suites| suites.into_iter().map(|suite| suite.0).collect());
-        let generation = fork::generation();
-        let core = make(py, &kms, cache, threads, asynchronous)?;
+        let live = Live::new(make(py, &kms, cache, threads, asynchronous)?);
         let given = (&keys, &context).into_pyobject(py)?.unbind();
         let context = context.map(|context| context.extract::<ContextArg>()).transpose()?;
         let context = context.unwrap_or_default().0;
         let keys = keys.map(|keys| keys.extract::<KeysArg>()).transpose()?;
         let (keys, first) = keys.map(|keys| (keys.0, keys.1)).unzip();
-        let live = Mutex::new((generation, core));
         Ok(Client {
             kms,
             given,

@@ -1,10 +1,11 @@
 //! `keyfold.EmbeddedKms`: the KMS in this process.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use keyfold::kms::Kms;
 use keyfold::{Error, ErrorCode, SecretBytes, SystemRng};
+use keyfold_kms::folder::{self, Folder};
 use keyfold_kms::root::{EnvironmentSealer, FileSealer, PassphraseSealer, RootSealer};
 use keyfold_kms::store::StoreError;
 use keyfold_kms::{EngineOptions, OpenError};
@@ -15,7 +16,7 @@ use pyo3::types::{PyBytes, PyString};
 use crate::buffer::{self, Input};
 use crate::drive::{Blocking, wait};
 use crate::errors::{OrRaise, from_python, invalid};
-use crate::fork;
+use crate::fork::Live;
 
 type Engine = Arc<keyfold_kms::EmbeddedKms>;
 
@@ -24,22 +25,18 @@ type Engine = Arc<keyfold_kms::EmbeddedKms>;
 pub(crate) struct EmbeddedKms {
     /// Nothing for one in memory.
     place: Option<Place>,
-    live: Mutex<(u64, Engine)>,
+    live: Live<keyfold_kms::EmbeddedKms>,
 }
 
 /// Where it is, and how its root key is opened.
 struct Place {
-    folder: PathBuf,
+    folder: Folder,
     root_key: PathBuf,
     /// A str, bytes, or what is called for either.
     passphrase: Option<Py<PyAny>>,
 }
 
 impl Place {
-    fn database(&self) -> PathBuf {
-        self.folder.join("store.db")
-    }
-
     fn passphrase(&self, py: Python<'_>) -> PyResult<Option<SecretBytes>> {
         let Some(given) = &self.passphrase else { return Ok(None) };
         let given = given.bind(py);
@@ -58,7 +55,7 @@ impl Place {
         let file = FileSealer::new(&self.root_key);
         let environment = EnvironmentSealer::of_slot();
         let passphrase = self.passphrase(py)?.map(PassphraseSealer::new);
-        let database = self.database();
+        let database = self.folder.database();
         py.detach(|| {
             let mut sealers: Vec<&dyn RootSealer> = vec![&file, &environment];
             sealers.extend(passphrase.as_ref().map(|sealer| sealer as &dyn RootSealer));
@@ -74,21 +71,17 @@ impl Place {
     fn make(&self, py: Python<'_>) -> PyResult<Engine> {
         let passphrase = self.passphrase(py)?.map(PassphraseSealer::new);
         let made = py.detach(|| {
-            private_folder(&self.folder)?;
+            self.folder.make().map_err(Error::from)?;
             let file;
             let slot: (&str, &dyn RootSealer) = if let Some(passphrase) = &passphrase {
                 ("passphrase", passphrase)
             } else {
-                file = match self.root_key.try_exists() {
-                    Ok(true) => FileSealer::new(&self.root_key),
-                    _ => FileSealer::create(&self.root_key, &SystemRng).map_err(|error| {
-                        Error::new(ErrorCode::Io, error.to_string()).with_source(error)
-                    })?,
-                };
+                file = FileSealer::open_or_create(&self.root_key, &SystemRng)
+                    .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).with_source(e))?;
                 ("file", &file)
             };
             let options = EngineOptions::default();
-            match keyfold_kms::EmbeddedKms::create(&self.database(), &[slot], options) {
+            match keyfold_kms::EmbeddedKms::create(&self.folder.database(), &[slot], options) {
                 Ok(made) => Ok(Some(made)),
                 Err(OpenError::Exists) => Ok(None),
                 Err(error) => Err(self.explain(error)),
@@ -101,7 +94,7 @@ impl Place {
     }
 
     fn explain(&self, error: OpenError) -> Error {
-        let folder = self.folder.display();
+        let folder = self.folder.path().display();
         match &error {
             OpenError::NoRoot | OpenError::Store(StoreError::Missing(_)) => {
                 let code = Error::from(error).code();
@@ -133,48 +126,22 @@ pub(crate) fn secret(value: &Bound<'_, PyAny>) -> PyResult<SecretBytes> {
 }
 
 /// The folder of the command line: `KEYFOLD_HOME`, or `.keyfold` in the user's home.
-fn home() -> Result<PathBuf, Error> {
-    let named = std::env::var_os("KEYFOLD_HOME").filter(|folder| !folder.is_empty());
-    named
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".keyfold")))
+fn home() -> Result<Folder, Error> {
+    Folder::of_user(std::env::var_os(folder::HOME).map(PathBuf::from))
         .ok_or_else(|| invalid("name the folder of the KMS, or set KEYFOLD_HOME"))
-}
-
-/// Makes a folder for its owner only.
-fn private_folder(folder: &Path) -> Result<(), Error> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(folder).map_err(Error::from)
 }
 
 impl EmbeddedKms {
     /// The KMS: opened anew in a process that was forked, for a database does not cross.
     pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<Engine> {
-        let generation = fork::generation();
-        {
-            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            if live.0 == generation {
-                return Ok(live.1.clone());
-            }
-        }
-        let Some(place) = &self.place else {
-            let detail = "a KMS in memory does not cross a fork: make it in the child, or use one \
-                          in a folder";
-            return Err(Error::new(ErrorCode::InvalidArgument, detail)).or_raise(py);
-        };
-        let engine = place.open(py)?;
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.0 != generation {
-            // Closing it here would end locks that the parent holds.
-            std::mem::forget(std::mem::replace(&mut *live, (generation, engine)));
-        }
-        Ok(live.1.clone())
+        self.live.get(|| match &self.place {
+            Some(place) => place.open(py),
+            None => Err(invalid(
+                "a KMS in memory does not cross a fork: make it in the child, or use one in a \
+                 folder",
+            ))
+            .or_raise(py),
+        })
     }
 
     pub(crate) fn backend(&self, py: Python<'_>) -> PyResult<Arc<dyn Kms>> {
@@ -182,7 +149,7 @@ impl EmbeddedKms {
     }
 
     fn of(place: Option<Place>, engine: Engine) -> Self {
-        EmbeddedKms { place, live: Mutex::new((fork::generation(), engine)) }
+        EmbeddedKms { place, live: Live::new(engine) }
     }
 }
 
@@ -202,15 +169,14 @@ impl EmbeddedKms {
             let engine = keyfold_kms::EmbeddedKms::in_memory().or_raise(py)?;
             return Ok(EmbeddedKms::of(None, Arc::new(engine)));
         }
-        let folder = path.map_or_else(home, Ok).or_raise(py)?;
+        let folder = path.map_or_else(home, |path| Ok(Folder::new(path))).or_raise(py)?;
         if create && passphrase.is_some() && root_key.is_some() {
             let detail = "a new KMS has one way to its root key: a passphrase or a file";
             return Err(invalid(detail)).or_raise(py);
         }
-        let variable = std::env::var_os("KEYFOLD_ROOT_FILE").filter(|path| !path.is_empty());
-        let root_key = root_key
-            .or_else(|| variable.map(PathBuf::from))
-            .unwrap_or_else(|| folder.join("root.key"));
+        let variable = std::env::var_os(folder::ROOT_FILE).filter(|path| !path.is_empty());
+        let root_key =
+            root_key.or_else(|| variable.map(PathBuf::from)).unwrap_or_else(|| folder.root_key());
         let place = Place { folder, root_key, passphrase };
         let engine = if create { place.make(py)? } else { place.open(py)? };
         Ok(EmbeddedKms::of(Some(place), engine))
@@ -223,7 +189,7 @@ impl EmbeddedKms {
         crate::wire::response(py, &answer)
     }
 
-    /// Performs an operation of the KMS or the safe, JSON in and JSON out.
+    /// Performs an operation that manages keys or secrets, JSON in and JSON out.
     fn _ask<'py>(
         &self,
         py: Python<'py>,
@@ -238,12 +204,12 @@ impl EmbeddedKms {
     /// Where it is; nothing for one in memory.
     #[getter]
     fn path(&self) -> Option<PathBuf> {
-        self.place.as_ref().map(|place| place.folder.clone())
+        self.place.as_ref().map(|place| place.folder.path().to_owned())
     }
 
     fn __repr__(&self) -> String {
         match &self.place {
-            Some(place) => format!("EmbeddedKms('{}')", place.folder.display()),
+            Some(place) => format!("EmbeddedKms('{}')", place.folder.path().display()),
             None => "EmbeddedKms.in_memory()".to_owned(),
         }
     }
@@ -260,7 +226,7 @@ impl EmbeddedKms {
                 "a passphrase is not pickled: give a function that gets it, or a root_key file",
             );
         }
-        Ok((place.folder.clone(), passphrase, place.root_key.clone()))
+        Ok((place.folder.path().to_owned(), passphrase, place.root_key.clone()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `keyfold.RemoteKms`: keyfold's own server, or AWS.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyfold::credentials::{Credentials, CredentialsProvider, StaticCredentials};
@@ -21,7 +21,7 @@ use crate::drive::{DriverClock, wait};
 use crate::embedded::secret;
 use crate::errors::{OrRaise, invalid};
 use crate::foreign::{self, Foreign, ForeignCredentials, ForeignTransport};
-use crate::fork;
+use crate::fork::Live;
 
 /// An access key, as AWS has them.
 #[pyclass(frozen, module = "keyfold", name = "AccessKey")]
@@ -90,7 +90,7 @@ pub(crate) struct RemoteKms {
     config: Config,
     /// Whether only asyncio can drive it.
     coroutine: bool,
-    live: Mutex<(u64, Arc<keyfold_transport::RemoteKms>)>,
+    live: Live<keyfold_transport::RemoteKms>,
 }
 
 impl Config {
@@ -183,20 +183,7 @@ impl RemoteKms {
                 "coroutine functions are driven by keyfold.aio.Client only",
             ));
         }
-        let generation = fork::generation();
-        {
-            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            if live.0 == generation {
-                return Ok(live.1.clone());
-            }
-        }
-        let (made, _) = self.config.connect(py)?;
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.0 != generation {
-            // Its thread is in the parent only.
-            std::mem::forget(std::mem::replace(&mut *live, (generation, made)));
-        }
-        Ok(live.1.clone())
+        self.live.get(|| Ok(self.config.connect(py)?.0))
     }
 }
 
@@ -247,7 +234,7 @@ impl RemoteKms {
             proxy,
         };
         let (live, coroutine) = config.connect(py)?;
-        Ok(RemoteKms { config, coroutine, live: Mutex::new((fork::generation(), live)) })
+        Ok(RemoteKms { config, coroutine, live: Live::new(live) })
     }
 
     /// Where it is: such as "keyfold://kms.example.com".
@@ -256,7 +243,7 @@ impl RemoteKms {
         &self.config.url
     }
 
-    /// Performs an operation of the KMS or the safe, JSON in and JSON out.
+    /// Performs an operation that manages keys or secrets, JSON in and JSON out.
     fn _ask<'py>(
         &self,
         py: Python<'py>,

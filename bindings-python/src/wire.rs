@@ -1,6 +1,7 @@
 //! Requests and responses between the core and `keyfold.kms`.
 
 use keyfold::kms::{DataKeyReply, Request, Response, SignInput};
+use keyfold::sign::SignatureAlgorithm;
 use keyfold::{
     DataKey, EncryptionContext, Error, ErrorCode, KeyUri, ProviderParams, SecretBytes, WrappedKey,
 };
@@ -85,6 +86,12 @@ impl ToPython for bool {
     }
 }
 
+impl ToPython for SignatureAlgorithm {
+    fn object(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.as_str().object(py)
+    }
+}
+
 impl ToPython for WrappedKey {
     fn object(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let parameters = PyDict::new(py);
@@ -112,6 +119,14 @@ impl ToPython for String {
     }
 }
 
+/// What is signed, and whether it is a digest.
+fn parts(input: &SignInput) -> (&[u8], bool) {
+    match input {
+        SignInput::Message(message) => (message, false),
+        SignInput::Digest(digest) => (digest, true),
+    }
+}
+
 /// A request as `keyfold.kms` has it.
 pub(crate) fn request<'py>(py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
     macro_rules! make {
@@ -119,13 +134,6 @@ pub(crate) fn request<'py>(py: Python<'py>, request: &Request) -> PyResult<Bound
             make(py, $class, &[$((stringify!($member), $member.object(py)?)),*])
         };
     }
-    let input = |input: &SignInput| -> PyResult<(Py<PyAny>, Py<PyAny>)> {
-        let (message, is_digest) = match input {
-            SignInput::Message(message) => (message, false),
-            SignInput::Digest(digest) => (digest, true),
-        };
-        Ok((message.as_slice().object(py)?, is_digest.object(py)?))
-    };
     match request {
         Request::GenerateDataKey { key, context } => make!("GenerateDataKey", key, context),
         Request::Wrap { key, data_key, context } => make!("Wrap", key, data_key, context),
@@ -137,28 +145,13 @@ pub(crate) fn request<'py>(py: Python<'py>, request: &Request) -> PyResult<Bound
         Request::Decrypt { key, ciphertext, context } => {
             make!("Decrypt", key, ciphertext, context)
         }
-        Request::Sign { key, algorithm, input: what } => {
-            let (message, is_digest) = input(what)?;
-            let (key, algorithm) = (key.object(py)?, algorithm.as_str().object(py)?);
-            let members = [
-                ("key", key),
-                ("algorithm", algorithm),
-                ("message", message),
-                ("is_digest", is_digest),
-            ];
-            make(py, "Sign", &members)
+        Request::Sign { key, algorithm, input } => {
+            let (message, is_digest) = parts(input);
+            make!("Sign", key, algorithm, message, is_digest)
         }
-        Request::Verify { key, algorithm, input: what, signature } => {
-            let (message, is_digest) = input(what)?;
-            let (key, algorithm) = (key.object(py)?, algorithm.as_str().object(py)?);
-            let members = [
-                ("key", key),
-                ("algorithm", algorithm),
-                ("message", message),
-                ("is_digest", is_digest),
-                ("signature", signature.as_slice().object(py)?),
-            ];
-            make(py, "Verify", &members)
+        Request::Verify { key, algorithm, input, signature } => {
+            let (message, is_digest) = parts(input);
+            make!("Verify", key, algorithm, message, is_digest, signature)
         }
         Request::GetPublicKey { key } => make!("GetPublicKey", key),
         Request::ResolveKey { key } => make!("ResolveKey", key),

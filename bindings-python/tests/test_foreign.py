@@ -10,6 +10,7 @@ import keyfold
 import keyfold.kms as k
 import pytest
 from keyfold import exceptions as errors
+from stand_in import perform
 
 
 class Own:
@@ -140,7 +141,7 @@ class Loopback:
             return (
                 200,
                 [("content-type", "application/x-amz-json-1.1")],
-                self.kms._ask(operation, body),
+                perform(self.kms, operation, body),
             )
         except errors.KmsKeyUnavailable:
             return 400, {}, b'{"__type": "NotFoundException"}'

@@ -3,7 +3,7 @@
 import { Queue, concat, view } from "./bytes.js";
 import { Handle, cancelled, glue, guard, settle, throwIfAborted } from "./engine.js";
 import { KeyfoldError } from "./errors.js";
-import type { SegmentCipher } from "./host.js";
+import { type SegmentCipher, host } from "./host.js";
 import {
   PREFIX,
   SEALED,
@@ -201,7 +201,7 @@ export class SealMachine extends Machine {
       const nonces = this.#machine().use((sealing) => sealing.handOut(available));
       const count = nonces.length / 12;
       const size = count * SEGMENT;
-      const data = this.#queue.take(size);
+      const data = kept(this.#queue.take(size));
       const work = this.#seal(nonces, data, count * SEALED);
       if (this.#signed) {
         const digests = await digestsOf(await work);
@@ -244,6 +244,11 @@ export class SealMachine extends Machine {
   protected free(): void {
     this.#sealing?.free();
   }
+}
+
+/** What a host works on later must stay as it is: a writer may use its buffers again. */
+function kept(part: Uint8Array): Uint8Array {
+  return host().small ? part : part.slice();
 }
 
 function otherLength(): KeyfoldError {
@@ -326,7 +331,7 @@ export class OpenMachine extends Machine {
       const nonces = this.#machine().use((opening) => opening.handOut(available));
       const count = nonces.length / 12;
       if (count === 0) return;
-      const sealed = this.#queue.take(count * SEALED);
+      const sealed = kept(this.#queue.take(count * SEALED));
       if (this.#signed) {
         const digests = await digestsOf(sealed);
         this.#machine().use((opening) => opening.takeBack(digests));

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use keyfold_kms::folder;
 
 use crate::commands::{
     access_key, audit, backup, completions, data, decrypt, encrypt, grant, init, inspect, key,
@@ -23,7 +24,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// Folder of the embedded KMS [default: ~/.keyfold]
-    #[arg(long, global = true, value_name = "DIR", env = "KEYFOLD_HOME")]
+    #[arg(long, global = true, value_name = "DIR", env = folder::HOME)]
     home: Option<PathBuf>,
     /// Database of the embedded KMS: a file, or postgres://USER@HOST/DATABASE
     /// [default: store.db in the home folder]
@@ -37,7 +38,7 @@ pub(crate) struct Cli {
     )]
     database: Option<OsString>,
     /// File with the secret of the root key's file slot [default: root.key in the home folder]
-    #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_ROOT_FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = folder::ROOT_FILE)]
     root_file: Option<PathBuf>,
     /// File whose first line is the passphrase of a root slot; KEYFOLD_PASSPHRASE may hold it too
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_PASSPHRASE_FILE")]

@@ -1,13 +1,12 @@
 //! The embedded KMS of the command line: a folder with a database, and the ways to its root key.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use keyfold::{Error, SecretBytes};
 use keyfold::{Rng, SystemRng};
+use keyfold_kms::folder::Folder;
 use keyfold_kms::root::{
     EngineOptions, EnvironmentSealer, FileSealer, OpenError, PassphraseSealer, RootKey, RootSealer,
     SealedRoot, SlotError,
@@ -51,14 +50,9 @@ impl Home {
     ///
     /// # Errors
     /// `invalid_argument` where the user has no home.
-    pub(crate) fn folder(&self) -> Result<PathBuf> {
-        match &self.folder {
-            Some(folder) if !folder.as_os_str().is_empty() => Ok(folder.clone()),
-            _ => std::env::home_dir()
-                .filter(|home| !home.as_os_str().is_empty())
-                .map(|home| home.join(".keyfold"))
-                .ok_or_else(|| fault::invalid("name the folder of the KMS with KEYFOLD_HOME")),
-        }
+    pub(crate) fn folder(&self) -> Result<Folder> {
+        Folder::of_user(self.folder.clone())
+            .ok_or_else(|| fault::invalid("name the folder of the KMS with KEYFOLD_HOME"))
     }
 
     /// The database: the one that is named, or that of the folder.
@@ -68,7 +62,7 @@ impl Home {
     pub(crate) fn database(&self) -> Result<Database> {
         match &self.database {
             Some(name) if !name.is_empty() => Database::parse(name),
-            _ => Ok(Database::File(self.folder()?.join("store.db"))),
+            _ => Ok(Database::File(self.folder()?.database())),
         }
     }
 
@@ -76,7 +70,7 @@ impl Home {
     pub(crate) fn root_file(&self) -> Result<PathBuf> {
         match &self.root_file {
             Some(file) => Ok(file.clone()),
-            None => Ok(self.folder()?.join("root.key")),
+            None => Ok(self.folder()?.root_key()),
         }
     }
 
@@ -171,16 +165,9 @@ impl Home {
     }
 
     /// Makes the folder, for its owner only.
-    pub(crate) fn make_folder(&self) -> Result<PathBuf> {
+    pub(crate) fn make_folder(&self) -> Result<Folder> {
         let folder = self.folder()?;
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        builder.create(&folder).map_err(|error| fault::io("create", &folder, error))?;
+        folder.make().map_err(|error| fault::io("create", folder.path(), error))?;
         Ok(folder)
     }
 
@@ -211,16 +198,7 @@ impl Home {
 
 /// A slot whose secret is in a file; the file is made where there is none.
 pub(crate) fn file_slot(path: &Path) -> Result<NewSlot> {
-    let exists = match fs::symlink_metadata(path) {
-        Ok(_) => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(fault::io("read", path, error)),
-    };
-    let sealer = if exists {
-        FileSealer::new(path)
-    } else {
-        FileSealer::create(path, &SystemRng).map_err(slot_error)?
-    };
+    let sealer = FileSealer::open_or_create(path, &SystemRng).map_err(slot_error)?;
     Ok(("file".to_owned(), Box::new(sealer)))
 }
 

@@ -58,7 +58,7 @@ impl Profile {
     /// `invalid_argument` where there is no such profile, or the file is of another form.
     pub(crate) fn read(home: &Home, name: Option<&str>, use_default: bool) -> Result<Self> {
         let Ok(folder) = home.folder() else { return Ok(Profile::default()) };
-        let path = folder.join("config.toml");
+        let path = folder.path().join("config.toml");
         let file = if path.exists() {
             let bytes = Input::open(&path)?.read_all(MAX_FILE, "a configuration file")?;
             let text = std::str::from_utf8(&bytes)
@@ -81,7 +81,7 @@ impl Profile {
         for path in [&mut found.token_file, &mut found.ca_file, &mut found.client_certificate_file]
         {
             // Relative ones count from the folder of the file.
-            *path = path.take().map(|path| folder.join(path));
+            *path = path.take().map(|path| folder.path().join(path));
         }
         Ok(found)
     }

@@ -14,11 +14,9 @@ pub mod segment;
 pub use host::{HostOpened, HostOpener, HostRanges, HostSealed, HostSealer, SegmentCipher};
 pub use open::{Demands, HeaderReader, Opener, Unlocked};
 pub use range::{Layout, RangeOpener, RangePlan};
+pub use seal::Sealer;
 pub(crate) use seal::body_len_in_memory;
-pub use seal::{LastSegment, Sealer};
-pub use segment::{
-    HostKey, MessageKey, MessageKeyDeriver, SegmentDigest, SegmentIndex, SegmentWork, Threads,
-};
+pub use segment::{HostKey, MessageKeyDeriver, SegmentDigest, SegmentIndex, SegmentWork, Threads};
 
 /// Plaintext bytes in every segment but the last, which is always shorter
 /// (docs/spec/envelope.md, clause 6.1).

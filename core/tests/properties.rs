@@ -9,7 +9,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use common::{context, header, key, open, recipient, seal, unlock};
 use keyfold::crypto::aead::{AeadAlgorithm, AeadKey};
 use keyfold::stream::io::{OpenReader, RangeReader, SealWriter, read_header};
-use keyfold::stream::{MessageKey, SEALED_SEGMENT_LEN, SEGMENT_LEN, SegmentWork};
+use keyfold::stream::{HostKey, SEALED_SEGMENT_LEN, SEGMENT_LEN, SegmentWork};
 use keyfold::{Demands, ErrorCode, Header, HeaderReader, Sealer, Suite, SystemRng, Threads};
 use proptest::prelude::*;
 
@@ -185,57 +185,108 @@ proptest! {
 }
 
 /// A host's AEAD: what a browser does with the work items.
-fn host_seal(key: &MessageKey, work: &SegmentWork, plaintext: &[u8]) -> Vec<u8> {
-    let aead = AeadKey::new_portable(AeadAlgorithm::Aes256Gcm, key.expose());
-    assert_eq!(plaintext.len(), work.plaintext_len);
-    let mut sealed = plaintext.to_vec();
-    let tag = aead.seal(&work.nonce, &[], &mut sealed);
-    sealed.extend_from_slice(&tag);
-    sealed
+struct HostAead(AeadKey);
+
+impl HostAead {
+    fn new(key: &HostKey) -> Self {
+        assert_eq!(key.suite(), Suite::Aes256Gcm);
+        HostAead(AeadKey::new_portable(AeadAlgorithm::Aes256Gcm, key.expose()))
+    }
+
+    fn seal(&self, work: &SegmentWork, plaintext: &[u8]) -> Vec<u8> {
+        assert_eq!(plaintext.len(), work.plaintext_len);
+        let mut sealed = plaintext.to_vec();
+        let tag = self.0.seal(&work.nonce, &[], &mut sealed);
+        sealed.extend_from_slice(&tag);
+        sealed
+    }
+
+    fn open(&self, work: &SegmentWork, sealed: &[u8]) -> Vec<u8> {
+        let (data, tag) = sealed.split_last_chunk().unwrap();
+        let mut data = data.to_vec();
+        self.0.open(&work.nonce, &[], &mut data, tag).unwrap();
+        data
+    }
 }
 
 #[test]
 fn segments_can_be_sealed_and_opened_by_the_host() {
     let plaintext = pattern(2 * SEGMENT_LEN + 100);
-    let mut sealer = Sealer::new(&header(Suite::Aes256Gcm), &key(1), &SystemRng).unwrap();
-    assert!(sealer.hand_out(1).is_err(), "the prefix comes first");
-    let mut sealer_out = sealer.header().to_vec();
-    sealer.update(&[], &mut sealer_out).unwrap();
-    for (work, piece) in sealer.hand_out(2).unwrap().iter().zip(plaintext.chunks(SEGMENT_LEN)) {
-        let sealed = host_seal(sealer.message_key(), work, piece);
-        sealer.take_back(&sealed).unwrap();
-        sealer_out.extend_from_slice(&sealed);
+    let sealer = Sealer::new(&header(Suite::Aes256Gcm), &key(1), &SystemRng).unwrap();
+    let mut sealed = sealer.header().to_vec();
+    let (prefix, host_key, mut machine) = sealer.into_host().unwrap();
+    let aead = HostAead::new(&host_key);
+    sealed.extend_from_slice(&prefix);
+    // What does not fill a segment is not handed out yet.
+    assert!(machine.hand_out(SEGMENT_LEN - 1).unwrap().is_empty());
+    let work = machine.hand_out(plaintext.len()).unwrap();
+    assert_eq!(work.len(), 2);
+    for (work, piece) in work.iter().zip(plaintext.chunks(SEGMENT_LEN)) {
+        sealed.extend_from_slice(&aead.seal(work, piece));
     }
     let last = &plaintext[2 * SEGMENT_LEN..];
-    let key_for_last = AeadKey::new(AeadAlgorithm::Aes256Gcm, sealer.message_key().expose());
-    let (work, end) = sealer.hand_out_last(last.len()).unwrap();
-    let mut sealed = last.to_vec();
-    let tag = key_for_last.seal(&work.nonce, &[], &mut sealed);
-    sealed.extend_from_slice(&tag);
-    assert!(end.take_back(&sealed).is_none());
-    sealer_out.extend_from_slice(&sealed);
-    assert_eq!(open(&sealer_out, 999).unwrap(), plaintext);
+    let (work, end) = machine.hand_out_last(last.len()).unwrap();
+    sealed.extend_from_slice(&aead.seal(&work, last));
+    assert!(end.take_back(None).unwrap().is_none());
+    assert_eq!(open(&sealed, 999).unwrap(), plaintext);
 
-    let (header, start) = Header::parse(&sealer_out).unwrap();
-    let body = &sealer_out[start..];
-    let prefix = body.first_chunk().unwrap();
-    let ranges = unlock(&header).unwrap().into_ranges(prefix, body.len() as u64).unwrap();
+    let (header, start) = Header::parse(&sealed).unwrap();
+    let body = &sealed[start..];
+    let (prefix, mut rest) = body.split_first_chunk().unwrap();
+    let (host_key, mut machine) = unlock(&header).unwrap().into_host(prefix).unwrap();
+    let aead = HostAead::new(&host_key);
+    let mut opened = Vec::new();
+    for work in machine.hand_out(rest.len()).unwrap() {
+        let (sealed, after) = rest.split_at(SEALED_SEGMENT_LEN);
+        opened.extend_from_slice(&aead.open(&work, sealed));
+        rest = after;
+    }
+    let (work, end) = machine.hand_out_last(rest.len()).unwrap();
+    opened.extend_from_slice(&aead.open(&work, rest));
+    assert!(end.take_back(None, &[]).unwrap().is_none());
+    assert_eq!(opened, plaintext);
+
+    let (host_key, ranges) =
+        unlock(&header).unwrap().into_host_ranges(prefix, body.len() as u64).unwrap();
+    let aead = HostAead::new(&host_key);
     let plan = ranges.layout().plan(SEGMENT_LEN as u64 + 5..2 * SEGMENT_LEN as u64 + 50).unwrap();
-    let mut joined = Vec::new();
     let fetched = &body[plan.fetch().start as usize..plan.fetch().end as usize];
     let work = ranges.hand_out(&plan).unwrap();
-    for (work, sealed) in work.iter().zip(fetched.chunks(SEALED_SEGMENT_LEN)) {
-        let aead = AeadKey::new(AeadAlgorithm::Aes256Gcm, ranges.message_key().expose());
-        let (data, tag) = sealed.split_last_chunk().unwrap();
-        let mut data = data.to_vec();
-        aead.open(&work.nonce, &[], &mut data, tag).unwrap();
-        joined.extend_from_slice(&data);
-    }
+    let pieces = fetched.chunks(SEALED_SEGMENT_LEN);
+    let joined: Vec<u8> =
+        work.iter().zip(pieces).flat_map(|(work, piece)| aead.open(work, piece)).collect();
     let skip = plan.skip() as usize;
     assert_eq!(
         joined[skip..skip + plan.len() as usize],
         plaintext[SEGMENT_LEN + 5..2 * SEGMENT_LEN + 50]
     );
+}
+
+#[test]
+fn a_host_is_held_to_the_rules() {
+    let machine = || {
+        let sealer = Sealer::new(&header(Suite::Aes256Gcm), &key(1), &SystemRng).unwrap();
+        sealer.into_host().unwrap().2
+    };
+    assert!(machine().hand_out_last(SEGMENT_LEN).is_err(), "the last segment is a short one");
+    assert!(machine().take_back(&[[0; 32]]).is_err(), "nothing was handed out");
+    let mut used = Sealer::new(&header(Suite::Aes256Gcm), &key(1), &SystemRng).unwrap();
+    used.update(&[], &mut Vec::new()).unwrap();
+    assert!(used.into_host().is_err(), "a message is handed over whole");
+
+    let mut body = Vec::new();
+    let mut sealer = Sealer::new(&header(Suite::Aes256Gcm), &key(1), &SystemRng).unwrap();
+    sealer.update(&pattern(100), &mut body).unwrap();
+    sealer.finish(&mut body).unwrap();
+    let prefix = body.first_chunk().unwrap();
+    let opener = || unlock(&header(Suite::Aes256Gcm)).unwrap().into_host(prefix);
+    let cut = opener().unwrap().1.hand_out_last(15);
+    assert_eq!(cut.err().unwrap().code(), ErrorCode::Truncated);
+    assert!(opener().unwrap().1.hand_out_last(SEALED_SEGMENT_LEN).is_err());
+    let mut wrong = *prefix;
+    wrong[55] ^= 1;
+    let refused = unlock(&header(Suite::Aes256Gcm)).unwrap().into_host(&wrong);
+    assert_eq!(refused.err().unwrap().code(), ErrorCode::AuthenticationFailed);
 }
 
 #[test]
@@ -246,7 +297,6 @@ fn segments_can_be_sealed_and_opened_in_place() {
         .unwrap()
         .with_threads(&threads);
     let mut out = sealer.header().to_vec();
-    assert!(sealer.hand_out(0).is_err());
     sealer.update(&[], &mut out).unwrap();
     let mut slots = vec![0; 3 * SEALED_SEGMENT_LEN];
     for (slot, piece) in slots.chunks_mut(SEALED_SEGMENT_LEN).zip(plaintext.chunks(SEGMENT_LEN)) {

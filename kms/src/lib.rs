@@ -14,6 +14,8 @@ pub mod clock;
 pub mod embedded;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "sqlite")]
+pub mod folder;
 mod hierarchy;
 pub mod password;
 pub mod policy;

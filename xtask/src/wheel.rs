@@ -70,10 +70,12 @@ pub(crate) fn wheel(workspace: &Workspace, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The wheel for this machine, as it is published.
+/// The wheel for this machine, as it is published, and within its limit.
 pub(crate) fn host(workspace: &Workspace) -> Result<PathBuf> {
     let maturin = Maturin::install(workspace)?;
-    maturin.wheel(workspace, &workspace.host()?, &Toolchain::Own)
+    let wheel = maturin.wheel(workspace, &workspace.host()?, &Toolchain::Own)?;
+    describe(&maturin, &wheel)?;
+    Ok(wheel)
 }
 
 /// The sdist, which is seen to build and work.
@@ -141,7 +143,7 @@ impl Maturin {
     }
 }
 
-/// Says how large a wheel is and why, and on which systems it runs.
+/// Says how large a wheel is and why, and on which systems it runs; refuses one that is too large.
 fn describe(maturin: &Maturin, wheel: &Path) -> Result<()> {
     let size = fs::metadata(wheel)?.len();
     println!("\n{} ({size} bytes; the limit is {LIMIT})", wheel.display());

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
-from collections.abc import Mapping
 from typing import Any, Callable, Generic, TypeVar
 
 from ._host import AnyClient, find_client
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 #: The names of the pairs that are made here.
-_OWN = ("table", "column", "row")
+OWN = ("table", "column", "row")
 
 
 class Codec(Generic[_T]):
@@ -83,20 +82,6 @@ def row_name(key: object) -> str:
     if key is None:
         raise InvalidArgument("the row key must be known before a value can be bound to its row")
     raise InvalidArgument(f"a value cannot be bound to a row key of type {type(key).__name__}")
-
-
-def check_extra(context: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    """Further pairs for the context, in an order of their own.
-
-    Raises:
-        InvalidArgument: One of them has a name that is made here.
-
-    """
-    extra = tuple(sorted((context or {}).items()))
-    for name, _ in extra:
-        if name in _OWN:
-            raise InvalidArgument(f"the context's pair {name!r} is made by the column")
-    return extra
 
 
 class ColumnCipher:

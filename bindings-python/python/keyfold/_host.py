@@ -1,8 +1,8 @@
-"""What the modules for other libraries share: the client that they are given."""
+"""What the modules for other libraries share: the client and the pairs that they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any, Union
 
@@ -31,3 +31,23 @@ def find_client(client: Any) -> Client:
     if not isinstance(client, Client):
         raise InvalidArgument("a keyfold.Client is needed, or a function that gets one")
     return client
+
+
+def check_extra(
+    context: Mapping[str, str] | None, own: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """Further pairs for the context, in an order of their own.
+
+    Args:
+        context: The pairs.
+        own: The names of the pairs that the module makes itself.
+
+    Raises:
+        InvalidArgument: One of them has such a name.
+
+    """
+    extra = tuple(sorted((context or {}).items()))
+    for name, _ in extra:
+        if name in own:
+            raise InvalidArgument(f"the context's pair {name!r} is made here")
+    return extra

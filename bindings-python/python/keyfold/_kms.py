@@ -77,6 +77,10 @@ class KeyInfo:
         return f"KeyInfo({self.key!r}, spec={self.spec!r}, state={self.state!r})"
 
 
+def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
+
+
 class KeyAdmin:
     """The life of KMS keys, at any KMS that speaks the AWS KMS API.
 
@@ -171,7 +175,7 @@ class KeyAdmin:
             KeySpec=spec,
             KeyUsage=usage,
             Description=description,
-            Tags=[{"TagKey": k, "TagValue": v} for k, v in (tags or {}).items()],
+            Tags=_tags(tags or {}),
             Policy=policy,
         )["KeyMetadata"]
         if alias is not None:
@@ -250,8 +254,7 @@ class KeyAdmin:
 
     def tag_key(self, key: str, tags: Mapping[str, str]) -> None:
         """Set tags of a key."""
-        pairs = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
-        self._perform("TagResource", KeyId=self._id(key), Tags=pairs)
+        self._perform("TagResource", KeyId=self._id(key), Tags=_tags(tags))
 
     def untag_key(self, key: str, names: list[str]) -> None:
         """Remove tags of a key."""

@@ -57,7 +57,8 @@ from django.db.models.lookups import Exact
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.module_loading import import_string
 
-from ._columns import BYTES, TEXT, Codec, ColumnCipher, check_extra, json_codec, row_name
+from ._columns import BYTES, OWN, TEXT, Codec, ColumnCipher, json_codec, row_name
+from ._host import check_extra
 from .exceptions import InvalidArgument
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class _EncryptedField(_Field, Generic[_T]):
             cipher = ColumnCipher(
                 client,
                 chosen.get("KEYS"),
-                check_extra(chosen.get("CONTEXT")),
+                check_extra(chosen.get("CONTEXT"), OWN),
                 self.bound_table or self.model._meta.db_table,
                 self.bound_column or str(self.column),
             )

@@ -40,7 +40,7 @@ from pyarrow.parquet.encryption import (
     KmsConnectionConfig,
 )
 
-from ._host import find_client
+from ._host import check_extra, find_client
 from .exceptions import InvalidArgument, MalformedEnvelope, NoUsableKey
 
 if TYPE_CHECKING:
@@ -75,11 +75,8 @@ class KeyfoldKmsClient(KmsClient):  # type: ignore[misc]
         context: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        for name in (_USE, _KEY):
-            if name in (context or {}):
-                raise InvalidArgument(f"the context's pair {name!r} is made here")
         self._client, self._keys = find_client(client), dict(keys)
-        self._extra = dict(context or {})
+        self._extra = dict(check_extra(context, own=(_USE, _KEY)))
 
     def _context(self, name: str) -> dict[str, str]:
         return {**self._extra, _USE: _PARQUET, _KEY: name}

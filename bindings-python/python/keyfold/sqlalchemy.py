@@ -55,7 +55,8 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.elements import Null
 from sqlalchemy.types import TypeDecorator
 
-from ._columns import BYTES, TEXT, Codec, ColumnCipher, check_extra, json_codec, row_name
+from ._columns import BYTES, OWN, TEXT, Codec, ColumnCipher, json_codec, row_name
+from ._host import check_extra
 from .exceptions import ContextMismatch, InvalidArgument, KeyfoldError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class _Encrypted(TypeDecorator[_T], Generic[_T]):
         super().__init__()
         self.client = client
         self.keys = _keep(keys)
-        self.context = check_extra(context)
+        self.context = check_extra(context, OWN)
         self.table, self.column = table, column
         self._column: Column[Any] | None = None
         self._cipher: ColumnCipher | None = None
@@ -305,7 +306,7 @@ class _RowEncrypted(Generic[_T]):
     ) -> None:
         self._sealed = sealed
         self._client, self._keys = client, _keep(keys)
-        self._extra = check_extra(context)
+        self._extra = check_extra(context, OWN)
         self._row_key = (row_key,) if isinstance(row_key, str) else row_key
         self._table, self._column = table, column
         self._ciphers: dict[type[Any], ColumnCipher] = {}

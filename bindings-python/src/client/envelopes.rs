@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyfold::stream::io::read_header;
-use keyfold::{Error, Header, KeyUri, Keyring, Result};
+use keyfold::{Header, KeyUri, Keyring, Result};
 use keyfold_files::{PartFile, follow};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyString;
 
+use super::files::path_of;
+use super::values::joined;
 use super::{Client, Core};
 use crate::buffer::Input;
-use crate::drive::{apart, compute};
+use crate::drive::apart;
 use crate::errors::{OrRaise, at, invalid};
 use crate::info::EnvelopeInfo;
 use crate::keys::{KeyArg, KeysArg};
@@ -28,10 +30,10 @@ impl<'py> FromPyObject<'_, 'py> for EnvelopeArg {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if object.is_instance_of::<PyString>() || object.hasattr("__fspath__")? {
-            return object.extract().map(EnvelopeArg::Path);
+        match path_of(&object)? {
+            Some(path) => Ok(EnvelopeArg::Path(path)),
+            None => object.extract().map(EnvelopeArg::Bytes),
         }
-        object.extract().map(EnvelopeArg::Bytes)
     }
 }
 
@@ -63,18 +65,9 @@ impl Client {
         match envelope {
             EnvelopeArg::Bytes(envelope) => self.run(py, envelope.bytes().len(), async move {
                 let (header, header_len) = Header::parse(envelope.bytes())?;
-                let header = change.of(&core, &header).await?.as_bytes().to_vec();
+                let header = change.of(&core, &header).await?;
                 Ok(move |py: Python<'_>| {
-                    let body = &envelope.bytes()[header_len..];
-                    let len = header.len() + body.len();
-                    let bytes = PyBytes::new_with(py, len, |out| {
-                        compute(py, len, || {
-                            out[..header.len()].copy_from_slice(&header);
-                            out[header.len()..].copy_from_slice(body);
-                        });
-                        Ok(())
-                    })?;
-                    Ok(bytes.into_any().unbind())
+                    joined(py, header.as_bytes(), &envelope.bytes()[header_len..])
                 })
             }),
             // The body may be of any length: it is copied on a thread.
@@ -83,9 +76,9 @@ impl Client {
                 let mut file = File::open(&path).map_err(|error| at("read", &path, error))?;
                 let (header, _) = read_header(&mut file)?;
                 let body_start = header.as_bytes().len() as u64;
-                let header = change.of(&core, &header).await?.as_bytes().to_vec();
+                let header = change.of(&core, &header).await?;
                 Ok(move |py: Python<'_>| {
-                    py.detach(|| replace_header(&path, &mut file, body_start, &header))
+                    py.detach(|| replace_header(&path, &mut file, body_start, header.as_bytes()))
                         .or_raise(py)?;
                     Ok(py.None())
                 })
@@ -197,7 +190,7 @@ pub(crate) fn inspect(
             let read = || -> Result<(Header, u64, u64)> {
                 let wrong = |error| at("read", &path, error);
                 let mut file = File::open(&path).map_err(wrong)?;
-                let (header, _) = read_header(&mut file).map_err(|error: Error| error)?;
+                let (header, _) = read_header(&mut file)?;
                 let header_len = header.as_bytes().len() as u64;
                 Ok((header, header_len, file.metadata().map_err(wrong)?.len()))
             };

@@ -319,12 +319,9 @@ impl Client {
                     })?)
                 }
                 // A signature is over the whole: it is proven at the end.
-                Place::Ranges(source) => {
-                    let source: Box<dyn Read + Send> = Box::new(source);
-                    Source::Stream(Box::new(OpenReader::new(unlocked.into_opener(), start, source)))
-                }
-                Place::Stream(source) => {
-                    Source::Stream(Box::new(OpenReader::new(unlocked.into_opener(), start, source)))
+                place => {
+                    let (opener, source) = (unlocked.into_opener(), place.into_stream());
+                    Source::Stream(Box::new(OpenReader::new(opener, start, source)))
                 }
             };
             Ok(move |py: Python<'_>| Ok(Py::new(py, Opening::new(source))?.into_any()))
@@ -347,7 +344,7 @@ fn named(verb: &str, path: &Path, error: Error) -> Error {
 }
 
 /// The path that a str or a path object names; nothing for a file object.
-fn path_of(object: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+pub(super) fn path_of(object: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     if object.is_instance_of::<PyString>() || object.hasattr(intern!(object.py(), "__fspath__"))? {
         return object.extract().map(Some);
     }
@@ -365,6 +362,15 @@ enum Origin {
 enum Place {
     Ranges(Box<dyn ReadSeek>),
     Stream(Box<dyn Read + Send>),
+}
+
+impl Place {
+    fn into_stream(self) -> Box<dyn Read + Send> {
+        match self {
+            Place::Ranges(source) => source,
+            Place::Stream(source) => source,
+        }
+    }
 }
 
 impl Origin {

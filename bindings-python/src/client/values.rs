@@ -1,19 +1,17 @@
 //! Whole values: encrypted, decrypted, to bytes or into the caller's buffer.
 
-use keyfold::{Demands, Header, Layout, SealOptions};
+use keyfold::{Demands, Header, SealOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::Client;
+use crate::aio::WORTH_THREAD;
 use crate::buffer::{Input, Output};
 use crate::drive::{apart, compute};
 use crate::errors::{OrRaise, invalid};
 use crate::keys::{CheckArg, ContextArg, KeysArg};
 use crate::sign::{SignerArg, SignersArg};
 use crate::suite::SuiteArg;
-
-/// From this length on a signed message is sealed on a thread of its own where asyncio runs.
-const WORTH_THREAD: usize = 256 * 1024;
 
 #[pymethods]
 impl Client {
@@ -58,15 +56,7 @@ impl Client {
                 let options =
                     SealOptions { suite, signer: Some(signer.as_signer()), plaintext_len };
                 let sealed = core.encrypt_with(data.bytes(), &ring, &context, &options).await?;
-                Ok(move |py: Python<'_>| {
-                    let (header, body) = (&sealed.header, &sealed.body);
-                    let envelope = PyBytes::new_with(py, header.len() + body.len(), |out| {
-                        out[..header.len()].copy_from_slice(header);
-                        out[header.len()..].copy_from_slice(body);
-                        Ok(())
-                    })?;
-                    Ok(envelope.into_any().unbind())
-                })
+                Ok(move |py: Python<'_>| joined(py, &sealed.header, &sealed.body))
             });
         }
         self.run(py, bytes, async move {
@@ -194,8 +184,7 @@ impl Client {
             let (header, header_len) = header_of(&data, header.as_ref())?;
             let body_len = (bytes - header_len) as u64;
             let opener = core.opener(&header, body_len, &ring, demands).await?;
-            let layout = Layout::new(body_len, header.trailer_len())?;
-            let len = usize::try_from(layout.plaintext_len()).unwrap_or(usize::MAX);
+            let len = opener.plaintext_len(bytes - header_len)?;
             Ok(move |py: Python<'_>| {
                 let body = &data.bytes()[header_len..];
                 let plaintext = PyBytes::new_with(py, len, |out| {
@@ -274,6 +263,19 @@ fn header_of(data: &Input, detached: Option<&Input>) -> keyfold::Result<(Header,
         Some(header) => Ok((Header::parse_detached(header.bytes())?, 0)),
         None => Header::parse(data.bytes()),
     }
+}
+
+/// An envelope of its parts.
+pub(super) fn joined(py: Python<'_>, header: &[u8], body: &[u8]) -> PyResult<Py<PyAny>> {
+    let len = header.len() + body.len();
+    let envelope = PyBytes::new_with(py, len, |out| {
+        compute(py, len, || {
+            out[..header.len()].copy_from_slice(header);
+            out[header.len()..].copy_from_slice(body);
+        });
+        Ok(())
+    })?;
+    Ok(envelope.into_any().unbind())
 }
 
 fn apart_from(py: Python<'_>, data: &Input, out: &Output) -> PyResult<()> {

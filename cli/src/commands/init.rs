@@ -52,7 +52,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let labels: Vec<&str> = slots.iter().map(|(label, _)| label.as_str()).collect();
     let database = session.home.database()?;
     let answer = json!({
-        "home": shown(&folder),
+        "home": shown(folder.path()),
         "database": database.to_string(),
         "store_id": engine.store_id().to_string(),
         "account": engine.realm().account,
@@ -61,7 +61,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     });
     let place = match &session.home.database {
         Some(_) => database.to_string(),
-        None => folder.display().to_string(),
+        None => folder.path().display().to_string(),
     };
     session.console.answer(&answer, format!("made a KMS in {place}"))?;
     if labels == ["file"] {

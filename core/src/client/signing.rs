@@ -38,13 +38,12 @@ impl<K: Kms> Client<K> {
         algorithm: SignatureAlgorithm,
         message: &[u8],
     ) -> Result<Vec<u8>> {
-        let input = match SignInput::digest_len(algorithm, message.len() as u64)? {
-            None => SignInput::Message(message.to_vec()),
-            Some(_) => {
-                let mut hasher = MessageHasher::new(algorithm)?;
-                hasher.update(message);
-                SignInput::Digest(hasher.finish())
-            }
+        let input = if SignInput::digest_len(algorithm, message.len() as u64)?.is_none() {
+            SignInput::Message(message.to_vec())
+        } else {
+            let mut hasher = MessageHasher::new(algorithm)?;
+            hasher.update(message);
+            SignInput::Digest(hasher.finish())
         };
         self.sign_input(key, algorithm, input).await
     }

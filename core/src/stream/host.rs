@@ -362,7 +362,9 @@ fn take_back(
         .checked_sub(digests.len())
         .ok_or_else(|| Error::invalid("more segments are taken back than were handed out"))?;
     if let Some(signature) = signature {
-        digests.iter().for_each(|digest| signature.segment(digest));
+        for digest in digests {
+            signature.segment(digest);
+        }
     }
     Ok(())
 }

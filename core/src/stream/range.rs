@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::segment::{MessageKey, OpenItem, SegmentIndex, SegmentWork, Threads, open_items};
+use super::segment::{MessageKey, OpenItem, SegmentIndex, Threads, open_items};
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
 use crate::error::{Error, Result};
@@ -202,45 +202,6 @@ impl RangeOpener {
     /// Where everything lies.
     pub fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    /// The key of this message, for a host that runs the AEAD itself.
-    pub fn message_key(&self) -> &MessageKey {
-        &self.key
-    }
-
-    /// Hands out the segments of a plan to a host that runs the AEAD itself. Their plaintext,
-    /// joined, contains the range at [`RangePlan::skip`].
-    ///
-    /// ```
-    /// # use keyfold::{DataKey, EncryptionContext, Header};
-    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
-    /// # use keyfold::stream::{Demands, MessageKeyDeriver, Sealer, Unlocked};
-    /// # let recipient = WrappedKey {
-    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
-    /// # };
-    /// # let context = EncryptionContext::new();
-    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
-    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-    /// # let key = std::sync::Arc::new(key);
-    /// # let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
-    /// # let mut body = Vec::new();
-    /// # sealer.update(&vec![7; 40_000], &mut body)?;
-    /// # sealer.finish(&mut body)?;
-    /// # let unlocked = Unlocked::new(&header, key, &Demands::new(context))?;
-    /// # let prefix = body.first_chunk().expect("a body has a prefix");
-    /// # let ranges = unlocked.into_ranges(prefix, body.len() as u64)?;
-    /// let plan = ranges.layout().plan(16_000..17_000)?;
-    /// let work = ranges.hand_out(&plan)?;
-    /// assert_eq!(work.iter().map(|work| work.index.number()).collect::<Vec<_>>(), [0, 1]);
-    /// assert_ne!(work[0].nonce, work[1].nonce);
-    /// # Ok::<(), keyfold::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `limit_exceeded` where the plan is of a longer message.
-    pub fn hand_out(&self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
-        self.key.of_plan(plan)
     }
 
     /// Opens the fetched bytes of a plan and appends the range's plaintext to `out`.

@@ -4,12 +4,11 @@ use zeroize::Zeroizing;
 
 use super::host::HostSealer;
 use super::segment::{
-    HostKey, MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, SegmentWork, Threads,
-    seal_items, seal_items_in_place,
+    HostKey, MessageKey, MessageKeyDeriver, SealItem, SegmentIndex, Threads, seal_items,
+    seal_items_in_place,
 };
 use super::{MAX_PLAINTEXT_LEN, PREFIX_LEN, SALT_LEN, SEALED_SEGMENT_LEN, SEGMENT_LEN};
 use crate::crypto::aead::TAG_LEN;
-use crate::crypto::hash::Sha256;
 use crate::crypto::rng::Rng;
 use crate::envelope::{EnvelopeSignature, Header, PendingSignature, SignatureHash};
 use crate::error::{Error, Result};
@@ -321,92 +320,6 @@ impl Sealer {
         Ok((self.prefix, key, HostSealer::new(nonces, self.signature)))
     }
 
-    /// The key of this message, for a host that runs the AEAD itself.
-    pub fn message_key(&self) -> &MessageKey {
-        &self.key
-    }
-
-    /// Hands out the next full segments to a host that runs the AEAD itself. The prefix must be
-    /// written before: an [`update_into`](Sealer::update_into) with nothing does that. Each segment
-    /// is sealed once, with one plaintext (clause 6.3.2).
-    ///
-    /// ```
-    /// # use keyfold::{DataKey, EncryptionContext, Header};
-    /// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
-    /// # use keyfold::stream::{MessageKeyDeriver, Sealer};
-    /// # use keyfold::crypto::aead::{AeadAlgorithm, AeadKey};
-    /// # let recipient = WrappedKey {
-    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
-    /// # };
-    /// # let context = EncryptionContext::new();
-    /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
-    /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-    /// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
-    /// let mut body = Vec::new();
-    /// sealer.update(&[], &mut body)?;
-    ///
-    /// // This stands for the host's own AEAD.
-    /// let aead = AeadKey::new(AeadAlgorithm::Aes256Gcm, sealer.message_key().expose());
-    /// for work in sealer.hand_out(2)? {
-    ///     let mut sealed = vec![7; work.plaintext_len];
-    ///     let tag = aead.seal(&work.nonce, &[], &mut sealed);
-    ///     sealed.extend(tag);
-    ///     sealer.take_back(&sealed)?;
-    ///     body.extend(sealed);
-    /// }
-    /// let (work, last) = sealer.hand_out_last(0)?;
-    /// body.extend(aead.seal(&work.nonce, &[], &mut []));
-    /// assert!(last.take_back(&body[body.len() - 16..]).is_none());
-    /// assert_eq!(body.len() as u64, Sealer::body_len(2 * 16_384)?);
-    /// # Ok::<(), keyfold::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`update_in_place`](Sealer::update_in_place).
-    pub fn hand_out(&mut self, segments: usize) -> Result<Vec<SegmentWork>> {
-        self.state.clone()?;
-        if !self.prefix_written || !self.pending.is_empty() {
-            return Err(Error::invalid("only whole segments after the prefix are handed out"));
-        }
-        let next = self.next.advance(segments)?;
-        let numbers = self.next.number()..next.number();
-        let work = numbers.map(|n| Ok(self.key.work(SegmentIndex::new(n)?, SEGMENT_LEN)));
-        let work = work.collect();
-        self.next = next;
-        work
-    }
-
-    /// Takes back segments that were handed out, sealed and in order, where the envelope is
-    /// signed; without a signature there is nothing to do.
-    ///
-    /// # Errors
-    /// `invalid_argument` unless `sealed` consists of whole segments.
-    pub fn take_back(&mut self, sealed: &[u8]) -> Result<()> {
-        if !sealed.len().is_multiple_of(SEALED_SEGMENT_LEN) {
-            return Err(Error::invalid("only whole segments are taken back"));
-        }
-        if let Some(signature) = &mut self.signature {
-            sealed
-                .chunks(SEALED_SEGMENT_LEN)
-                .for_each(|sealed| signature.segment(&Sha256::digest(sealed)));
-        }
-        Ok(())
-    }
-
-    /// Hands out the last segment, of fewer than [`SEGMENT_LEN`] bytes, to a host that runs the
-    /// AEAD itself, with what takes it back.
-    ///
-    /// # Errors
-    /// `invalid_argument` where the segment is not short.
-    pub fn hand_out_last(mut self, plaintext_len: usize) -> Result<(SegmentWork, LastSegment)> {
-        self.hand_out(0)?;
-        if plaintext_len >= SEGMENT_LEN {
-            return Err(Error::invalid("the last segment is shorter than the others"));
-        }
-        let work = self.key.work(self.next, plaintext_len);
-        Ok((work, LastSegment { signature: self.signature }))
-    }
-
     fn write_prefix<'a>(&mut self, out: &'a mut [u8]) -> &'a mut [u8] {
         if self.prefix_written {
             return out;
@@ -523,40 +436,6 @@ impl Sealer {
     fn seal_last(mut self, plaintext: &[u8], sealed: &mut [u8]) -> Option<PendingSignature> {
         let (key, index, hash) = (&self.key, self.next, self.signature.is_some());
         let digest = SealItem { key, index, plaintext: Some(plaintext), sealed, hash }.run();
-        absorb(&mut self.signature, digest);
-        self.signature.map(SignatureHash::into_pending)
-    }
-}
-
-/// The end of a message whose last segment a host seals: give it that segment, ciphertext and tag.
-///
-/// ```
-/// # use keyfold::{DataKey, EncryptionContext, Header};
-/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
-/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
-/// # let recipient = WrappedKey {
-/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
-/// # };
-/// # let context = EncryptionContext::new();
-/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
-/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-/// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
-/// sealer.update(&[], &mut Vec::new())?;
-/// let (work, last) = sealer.hand_out_last(5)?;
-/// assert_eq!((work.index.number(), work.plaintext_len), (0, 5));
-/// # let sealed = [0; 21];
-/// assert!(last.take_back(&sealed).is_none()); // nothing to sign
-/// # Ok::<(), keyfold::Error>(())
-/// ```
-#[must_use = "a signed envelope does not open without its signature"]
-pub struct LastSegment {
-    signature: Option<SignatureHash>,
-}
-
-impl LastSegment {
-    /// Takes the sealed last segment back; the answer is what remains to be signed.
-    pub fn take_back(mut self, sealed: &[u8]) -> Option<PendingSignature> {
-        let digest = self.signature.is_some().then(|| Sha256::digest(sealed));
         absorb(&mut self.signature, digest);
         self.signature.map(SignatureHash::into_pending)
     }

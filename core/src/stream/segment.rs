@@ -128,24 +128,7 @@ impl SegmentIndex {
 
 /// The key of one message, with the base of its nonces (clause 5.2). Without Clone and Debug,
 /// zeroized on drop.
-///
-/// ```
-/// # use keyfold::{DataKey, EncryptionContext, Header};
-/// # use keyfold::{ProviderParams, Suite, SystemRng, WrappedKey};
-/// # use keyfold::stream::{MessageKeyDeriver, Sealer};
-/// # let recipient = WrappedKey {
-/// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
-/// # };
-/// # let context = EncryptionContext::new();
-/// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
-/// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-/// let sealer = Sealer::new(&header, &key, &SystemRng)?;
-/// let message_key = sealer.message_key();
-/// assert_eq!(message_key.suite(), Suite::Aes256Gcm); // tells the host which AEAD to run
-/// assert_eq!(message_key.expose().len(), 32);
-/// # Ok::<(), keyfold::Error>(())
-/// ```
-pub struct MessageKey {
+pub(super) struct MessageKey {
     suite: Suite,
     // On the heap, so that moving a machine leaves no copy behind.
     key: Box<Zeroizing<[u8; KEY_LEN]>>,
@@ -155,16 +138,6 @@ pub struct MessageKey {
 }
 
 impl MessageKey {
-    /// The suite, which names the AEAD.
-    pub fn suite(&self) -> Suite {
-        self.suite
-    }
-
-    /// The bare key, for a host that runs the AEAD itself (a browser's WebCrypto).
-    pub fn expose(&self) -> &[u8; KEY_LEN] {
-        &self.key
-    }
-
     fn aead(&self) -> &AeadKey {
         self.aead.get_or_init(|| AeadKey::new(self.suite.aead(), &self.key))
     }
@@ -257,9 +230,8 @@ impl Nonces {
 /// # let context = EncryptionContext::new();
 /// # let header = Header::new(Suite::Aes256Gcm, context.clone(), None, vec![recipient])?;
 /// # let key = MessageKeyDeriver::new(&DataKey::make(&SystemRng)?);
-/// let mut sealer = Sealer::new(&header, &key, &SystemRng)?;
-/// sealer.update(&[], &mut Vec::new())?; // the prefix comes first
-/// let work = sealer.hand_out(3)?;
+/// let (_prefix, _key, mut machine) = Sealer::new(&header, &key, &SystemRng)?.into_host()?;
+/// let work = machine.hand_out(50_000)?; // bytes of plaintext that are at hand
 /// assert_eq!((work[2].index.number(), work[2].plaintext_len), (2, 16_384));
 /// # Ok::<(), keyfold::Error>(())
 /// ```
@@ -271,16 +243,6 @@ pub struct SegmentWork {
     pub nonce: [u8; NONCE_LEN],
     /// Bytes of plaintext: [`SEGMENT_LEN`], or fewer in the last segment.
     pub plaintext_len: usize,
-}
-
-impl MessageKey {
-    pub(super) fn work(&self, index: SegmentIndex, plaintext_len: usize) -> SegmentWork {
-        self.nonces.one(index, plaintext_len)
-    }
-
-    pub(super) fn of_plan(&self, plan: &RangePlan) -> Result<Vec<SegmentWork>> {
-        self.nonces.of_plan(plan)
-    }
 }
 
 /// One segment to seal here: independent of all others, so that any thread can do it.

@@ -19,7 +19,8 @@ use crate::clock::Timestamp;
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::hierarchy::{self, damaged};
 use crate::rows::{self, Row, TOKEN_KEY, TokenKeyRow};
-use crate::store::Txn;
+#[cfg(feature = "server")]
+use crate::store::{Table, Txn};
 use crate::types::{IssueTokenRequest, IssueTokenResponse, SecretText, check};
 
 /// What the store's own issuer is called in principals.
@@ -67,8 +68,8 @@ impl Call<'_> {
     /// The store's signing key and its name, made on first use.
     fn token_key(&mut self) -> Result<(String, SigningKey)> {
         let engine = self.engine;
-        if let Some(found) = engine.open_token_key(&mut self.txn)? {
-            return Ok(found);
+        if let Some(row) = rows::get(&mut self.txn, TOKEN_KEY)? {
+            return engine.open_token_key(row);
         }
         let key = SigningKey::generate(KeySpec::Ed25519, self.rng())?;
         let id = hex(&Sha256::digest(&key.public_key().to_spki_der())[..8]);
@@ -81,12 +82,11 @@ impl Call<'_> {
 }
 
 impl Engine {
-    fn open_token_key(&self, txn: &mut dyn Txn) -> Result<Option<(String, SigningKey)>> {
-        let Some(row) = rows::get::<TokenKeyRow>(txn, TOKEN_KEY)? else { return Ok(None) };
+    fn open_token_key(&self, row: TokenKeyRow) -> Result<(String, SigningKey)> {
         let damaged = || damaged(TokenKeyRow::NAME);
         let (sealing, binding) = (self.keys.token_key.expose(), binding(&row.id));
         let der = hierarchy::open(sealing, &binding, &row.sealed.0).ok_or_else(damaged)?;
-        Ok(Some((row.id, SigningKey::from_pkcs8_der(&der).map_err(|_| damaged())?)))
+        Ok((row.id, SigningKey::from_pkcs8_der(&der).map_err(|_| damaged())?))
     }
 }
 
@@ -100,13 +100,13 @@ pub(crate) struct TokenKey {
 
 #[cfg(feature = "server")]
 impl Kept for TokenKey {
-    const TABLE: crate::store::Table = crate::store::Table::Config;
+    const TABLE: Table = <TokenKeyRow as Row>::TABLE;
 
     /// The private half is opened for it: its seal tells that the row is of this store.
     fn load(engine: &Engine, txn: &mut dyn Txn, _: &[u8]) -> Result<Option<(Arc<Self>, usize)>> {
-        let Some((id, key)) = engine.open_token_key(txn)? else { return Ok(None) };
-        let row = txn.get(Self::TABLE, TOKEN_KEY)?.unwrap_or_default();
-        let stamp = Stamp::of(Self::TABLE, TOKEN_KEY, &row);
+        let Some(bytes) = txn.get(Self::TABLE, TOKEN_KEY)? else { return Ok(None) };
+        let stamp = Stamp::of(Self::TABLE, TOKEN_KEY, &bytes);
+        let (id, key) = engine.open_token_key(rows::decode(&bytes, TokenKeyRow::NAME)?)?;
         let key = TokenKey { id, public: key.public_key().clone(), stamp };
         Ok(Some((Arc::new(key), 256)))
     }

@@ -1,7 +1,7 @@
 //! A slot whose secret is in a file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use keyfold::crypto::rng::Rng;
@@ -64,6 +64,20 @@ impl FileSealer {
         Ok(FileSealer { path })
     }
 
+    /// A sealer over the file at a path, which is made where there is nothing. What is there is
+    /// left as it is, be it a link that leads nowhere.
+    ///
+    /// # Errors
+    /// As [`create`](FileSealer::create).
+    pub fn open_or_create(path: impl Into<PathBuf>, rng: &dyn Rng) -> Result<Self, SlotError> {
+        let path = path.into();
+        match std::fs::symlink_metadata(&path) {
+            Ok(_) => Ok(FileSealer::new(path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => FileSealer::create(path, rng),
+            Err(error) => Err(unavailable(&path, &error)),
+        }
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -79,7 +93,7 @@ impl FileSealer {
             match file.read(&mut text[len..]) {
                 Ok(0) => break,
                 Ok(read) => len += read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(error)),
             }
         }

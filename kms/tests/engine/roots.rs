@@ -236,3 +236,23 @@ fn a_variable_of_the_environment_opens() {
         assert!(status.success());
     }
 }
+
+#[test]
+fn a_file_is_made_only_where_there_is_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("root");
+    let made = FileSealer::open_or_create(&path, &SystemRng).expect("it is made");
+    let bytes = std::fs::read(made.path()).expect("it is there");
+    FileSealer::open_or_create(&path, &SystemRng).expect("it is opened");
+    assert!(std::fs::read(&path).expect("it is there") == bytes);
+    // It cannot even be told whether that is there.
+    let refused = FileSealer::open_or_create(path.join("below"), &SystemRng);
+    assert!(matches!(refused, Err(SlotError::Unavailable(_))));
+    #[cfg(unix)]
+    {
+        let (link, target) = (folder.path().join("link"), folder.path().join("nowhere"));
+        std::os::unix::fs::symlink(&target, &link).expect("a link");
+        FileSealer::open_or_create(&link, &SystemRng).expect("what is there is left");
+        assert!(!target.exists());
+    }
+}
