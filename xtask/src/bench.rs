@@ -5,8 +5,9 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::install::{self, browsers};
 use crate::run::{Workspace, run};
-use crate::{install, wheel};
+use crate::{npm, wheel};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -27,6 +28,8 @@ enum Suite {
     Server,
     /// The Python package against its peers from PyPI.
     Python,
+    /// The npm package against its peers, in Chromium, Firefox and Node.
+    Browser,
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -72,6 +75,7 @@ impl Suite {
                 command.arg("--keyfold").arg(keyfold()?);
                 command
             }
+            Suite::Browser => browser(workspace)?,
         })
     }
 }
@@ -98,5 +102,29 @@ fn python(workspace: &Workspace) -> Result<Command> {
         .arg("--wheels")
         .arg(wheels)
         .env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
+}
+
+/// The suite in JavaScript, beside the package and the peers.
+fn browser(workspace: &Workspace) -> Result<Command> {
+    const FOLDER: &str = "bench-browser";
+    let package = npm::npm(workspace)?.packed;
+    let main = install::node(workspace, "bench-browser/main", "benches/browser")?;
+    install::add(&main, &package)?;
+    // The two of AWS, installed together, break each other.
+    for peer in ["aws-browser", "aws-node"] {
+        let source = format!("benches/browser/{peer}");
+        install::node(workspace, &format!("{FOLDER}/{peer}"), &source)?;
+    }
+    let mut command = Command::new("node");
+    command
+        .arg("--expose-gc")
+        .arg(main.join("main.js"))
+        .arg("--work")
+        .arg(workspace.target.join(FOLDER))
+        .arg("--chromium")
+        .arg(browsers::chromium()?)
+        .arg("--firefox")
+        .arg(browsers::firefox()?);
     Ok(command)
 }

@@ -2,6 +2,7 @@
 
 mod binding_python;
 mod binding_wasm;
+mod browsers;
 mod console;
 mod licences;
 mod wasm;
@@ -51,6 +52,8 @@ enum Step {
     BindingPython,
     /// The npm package: its tests on what was packed, by each of its loaders, its types, its size.
     BindingWasm,
+    /// The npm package in Chromium and Firefox, bundled by Vite, webpack and esbuild.
+    Browsers,
     /// The console: in Chromium and Firefox, against a server.
     Console,
     /// The fuzz corpora, and mutations of them, for a few seconds each.
@@ -175,6 +178,7 @@ impl Step {
             }
             Step::BindingPython => binding_python::check(workspace),
             Step::BindingWasm => binding_wasm::check(workspace),
+            Step::Browsers => browsers::check(workspace),
             Step::Console => console::check(workspace),
             Step::Fuzz => run(separate(&mut cargo("test --package"), "fuzz_replay")
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),

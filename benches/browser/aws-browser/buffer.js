@@ -1,0 +1,5 @@
+/** What the SDK expects a bundler to bring from Node. */
+
+import { Buffer } from "buffer/";
+
+globalThis.Buffer = Buffer;

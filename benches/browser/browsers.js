@@ -1,0 +1,136 @@
+/** Chromium and Firefox, each in a fresh profile, on a page from this machine. */
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+
+import { build } from "esbuild";
+import { chromium } from "playwright-core";
+import puppeteer from "puppeteer-core";
+
+import { human } from "./report.js";
+
+const CHROMIUM_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--js-flags=--expose-gc",
+];
+
+/**
+ * What each browser has to reach: `toWebCrypto` of WebCrypto in pieces of 16 KiB, so many `calls` a
+ * second, and `workers` times as much with two of them. Firefox has several threads for WebCrypto
+ * anyway: workers get it no more.
+ */
+const BROWSERS = [
+  { name: "Chromium", launch: launchChromium, toWebCrypto: 0.85, calls: 30_000, workers: 1.6 },
+  { name: "Firefox", launch: launchFirefox, toWebCrypto: 0.8 },
+];
+
+const KIB = 1 << 10;
+const MIB = 1 << 20;
+
+export async function measure(args, report) {
+  const folder = join(args.work, "page");
+  const aws = join(args.work, "aws-browser", "peer.js");
+  await build({
+    entryPoints: [join(import.meta.dirname, "page.js")],
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    outdir: folder,
+    alias: { "@peer/aws-browser": aws },
+    define: { global: "globalThis" },
+    logLevel: "error",
+  });
+  const server = await serve(folder);
+  try {
+    for (const browser of BROWSERS) await one(browser, server.url, args, report);
+  } finally {
+    server.close();
+  }
+}
+
+async function one({ name, launch, toWebCrypto, calls, workers }, url, args, report) {
+  const browser = await launch(args);
+  try {
+    const call = (work, ...values) => browser.page.evaluate(work, ...values);
+    browser.page.on("pageerror", (error) => console.error(`${name}: ${error.stack ?? error}`));
+    await browser.page.goto(url);
+    const peers = await call(() => bench.peers);
+    for (const size of [KIB, MIB, args.quick ? 8 * MIB : 100 * MIB]) {
+      console.log(`${name}: messages of ${human(size)}`);
+      // Workers take no part in what is smaller.
+      const names = peers.filter((peer) => size > KIB || !/workers|8 in flight/.test(peer));
+      const found = await call(({ names, size, quick }) => bench.measure(names, size, quick), {
+        names,
+        size,
+        quick: args.quick,
+      });
+      for (const [direction, seconds] of Object.entries(found)) {
+        const bare = Object.keys(seconds).filter((peer) => peer.startsWith("WebCrypto"));
+        const fastest = bare.reduce((a, b) => (seconds[a] < seconds[b] ? a : b));
+        report.times({ case: name, size, direction }, seconds, fastest);
+        const what = `${name}, ${human(size)} ${direction}`;
+        const ratio = seconds[fastest] / seconds.keyfold;
+        if (size > KIB) {
+          report.floor(`${what}, to ${fastest}`, ratio, toWebCrypto, "");
+        } else if (calls) {
+          report.floor(what, 1 / seconds.keyfold, calls, "/s");
+        }
+        if (size > MIB && workers) {
+          const gain = seconds.keyfold / seconds["keyfold, 2 workers"];
+          report.floor(`${what}, 2 workers to none`, gain, workers, "");
+        }
+      }
+    }
+  } finally {
+    await browser.close();
+  }
+}
+
+async function launchChromium({ chromium: executablePath }) {
+  const browser = await chromium.launch({ executablePath, headless: true, args: CHROMIUM_FLAGS });
+  const page = await browser.newPage();
+  return { page, close: () => browser.close() };
+}
+
+async function launchFirefox({ firefox: executablePath }) {
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    protocol: "webDriverBiDi",
+    executablePath,
+    headless: true,
+    // One call measures for minutes.
+    protocolTimeout: 3_600_000,
+  });
+  const page = await browser.newPage();
+  return { page, close: () => browser.close() };
+}
+
+/** Serves a folder, and a page with its script, on a free port. */
+async function serve(folder) {
+  const server = createServer(async (request, response) => {
+    const name = new URL(request.url, "http://localhost").pathname.slice(1);
+    if (!name) {
+      response.setHeader("content-type", "text/html");
+      // Isolated pages have a finer clock.
+      response.setHeader("cross-origin-opener-policy", "same-origin");
+      response.setHeader("cross-origin-embedder-policy", "require-corp");
+      return response.end('<!doctype html><script type="module" src="page.js"></script>');
+    }
+    try {
+      const body = await readFile(join(folder, name));
+      response.setHeader("content-type", "text/javascript");
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+}
