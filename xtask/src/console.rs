@@ -1,6 +1,5 @@
 //! `cargo xtask console`: the web page of `keyfold serve`, and a `keyfold` that has it.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -32,14 +31,7 @@ pub(crate) fn console(workspace: &Workspace, args: &Args) -> Result<()> {
 pub(crate) fn page(workspace: &Workspace) -> Result<PathBuf> {
     let package = npm::npm(workspace)?.packed;
     let folder = install::node(workspace, "console-build", "console")?;
-    // Not in the lock file: it is built from this tree, and a new one may have the same version.
-    let installed = folder.join("node_modules").join("keyfold");
-    if installed.exists() {
-        fs::remove_dir_all(installed)?;
-    }
-    run(install::npm(&folder)
-        .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
-        .arg(package))?;
+    install::add(&folder, &package)?;
     let page = workspace.target.join("console");
     run(install::npm(&folder).args(["run", "build"]).env("KEYFOLD_CONSOLE_OUT", &page))?;
     Ok(page)

@@ -183,9 +183,21 @@ pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<Pa
 
 /// `npm` in a folder.
 pub(crate) fn npm(folder: &Path) -> Command {
-    let mut command = crate::npm::npm_command();
+    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     command.current_dir(folder);
     command
+}
+
+/// Adds a package that was built here to such a folder. No lock file names it, and a new one may
+/// have the version of the old one.
+pub(crate) fn add(folder: &Path, package: &Path) -> Result<()> {
+    let installed = folder.join("node_modules/keyfold");
+    if installed.exists() {
+        std::fs::remove_dir_all(installed)?;
+    }
+    run(npm(folder)
+        .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .arg(package))
 }
 
 /// Copies what is in a folder over what is in another. Folders become the same: a file that is
@@ -230,38 +242,4 @@ pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
             .env("CARGO_TARGET_DIR", workspace.target.join("npm-tools/build")))?;
     }
     Ok(program)
-}
-
-/// `npm` in a folder.
-pub(crate) fn npm(folder: &Path) -> Command {
-    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command.current_dir(folder);
-    command
-}
-
-/// Adds a package that was built here to such a folder; no lock file names it.
-pub(crate) fn add(folder: &Path, package: &Path) -> Result<()> {
-    run(npm(folder)
-        .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
-        .arg(package))
-}
-
-/// Copies what is in a folder over what is in another. Folders become the same: a file that is
-/// gone from one must not stay in a build.
-fn mirror(from: &Path, to: &Path) -> Result<()> {
-    for entry in from.read_dir()? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !entry.file_type()?.is_dir() {
-            std::fs::copy(entry.path(), to.join(name))?;
-        } else if name != "node_modules" {
-            let to = to.join(name);
-            if to.is_dir() {
-                std::fs::remove_dir_all(&to)?;
-            }
-            std::fs::create_dir_all(&to)?;
-            mirror(&entry.path(), &to)?;
-        }
-    }
-    Ok(())
 }

@@ -60,7 +60,7 @@ pub(crate) fn npm(workspace: &Workspace) -> Result<Package> {
         fs::copy(workspace.root.join(FOLDER).join(file), package.join(file))
             .with_context(|| format!("{FOLDER}/{file}"))?;
     }
-    run(npm_command().arg("pack").arg("--pack-destination").arg(&out).current_dir(&package))?;
+    run(install::npm(&package).arg("pack").arg("--pack-destination").arg(&out))?;
     let packed = out.join(format!("keyfold-{version}.tgz"));
     let package = Package { packed, tools: tools.node };
     package.sizes(workspace, &out)?;
@@ -162,11 +162,6 @@ impl Tools {
 pub(crate) fn program(folder: &Path, name: &str) -> Command {
     let name = if cfg!(windows) { format!("{name}.cmd") } else { name.to_owned() };
     Command::new(folder.join("node_modules/.bin").join(name))
-}
-
-/// `npm`.
-pub(crate) fn npm_command() -> Command {
-    Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
 
 fn version(workspace: &Workspace) -> Result<String> {

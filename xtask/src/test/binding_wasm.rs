@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::npm;
 use crate::run::{Workspace, run};
+use crate::{install, npm};
 
 const TESTS: &str = "bindings-wasm/tests";
 
@@ -28,10 +28,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     }
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("package.json"), r#"{ "private": true, "type": "module" }"#)?;
-    run(npm::npm_command()
-        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
-        .arg(&package.packed)
-        .current_dir(&folder))?;
+    install::add(&folder, &package.packed)?;
     for host in HOSTS {
         println!("\nthe loader `{host}`");
         run(Command::new("node")
