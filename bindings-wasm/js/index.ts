@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Client-side encryption, envelopes and signatures under keys that stay in a KMS.
  *
