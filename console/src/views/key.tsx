@@ -158,7 +158,7 @@ function Ending(props: { found: Found; close: () => void; reload: () => void }) 
       <p>
         At once, nobody can encrypt, decrypt, sign or verify with it. When the time is over the key
         is destroyed, and <strong>everything that is encrypted under it is lost for good</strong>,
-        backups included. Nobody can bring it back. To stop its use only, disable it.
+        in every copy. To stop its use only, disable it.
       </p>
       <Form submit={() => void submit()}>
         <TextField
