@@ -1,6 +1,6 @@
 // Bundles the TypeScript with the two modules: called by `cargo xtask npm`, with the folders of
 // the build tools, of what wasm-bindgen made, and of the package.
-import { readFileSync, readdirSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
@@ -56,3 +56,6 @@ reach("index.d.ts");
 for (const name of readdirSync(dist)) {
   if (name.endsWith(".d.ts") && !reached.has(name)) rmSync(join(dist, name));
 }
+// `Disposable` is in no library that a program has by default.
+const types = readFileSync(join(dist, "index.d.ts"), "utf8");
+writeFileSync(join(dist, "index.d.ts"), `/// <reference lib="esnext.disposable" />\n${types}`);

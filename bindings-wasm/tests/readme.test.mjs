@@ -33,7 +33,7 @@ test(
       JSON.stringify({
         compilerOptions: {
           target: "es2022",
-          lib: ["es2022", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"],
+          lib: ["es2022", "dom", "dom.iterable", "dom.asynciterable"],
           module: "nodenext",
           strict: true,
           noUncheckedIndexedAccess: true,
