@@ -15,14 +15,15 @@ pub const ROOT_FILE: &str = "KEYFOLD_ROOT_FILE";
 /// ```
 /// use keyfold::SystemRng;
 /// use keyfold_kms::folder::Folder;
-/// use keyfold_kms::{EmbeddedKms, EngineOptions, root::FileSealer};
+/// use keyfold_kms::root::{FileSealer, RootSealer};
+/// use keyfold_kms::{EmbeddedKms, EngineOptions};
 ///
 /// # let elsewhere = tempfile::tempdir()?;
 /// # let named = elsewhere.path().join("keys");
 /// let folder = Folder::of_user(Some(named)).expect("it has a name");
 /// folder.make()?;
 /// let sealer = FileSealer::open_or_create(folder.root_key(), &SystemRng)?;
-/// let slots: &[(&str, _)] = &[("file", &sealer)];
+/// let slots: &[(&str, &dyn RootSealer)] = &[("file", &sealer)];
 /// let kms = EmbeddedKms::create(&folder.database(), slots, EngineOptions::default())?;
 /// # drop(kms);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
