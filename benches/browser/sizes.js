@@ -25,7 +25,8 @@ const PAGES = {
     globalThis.page = [new Decrypter(), new Encrypter()];`,
 };
 
-const LIMIT = 90_000;
+/** Bytes, as in the package's own ledger, which weighs its files one by one. */
+const LIMIT = 90 * 1024;
 
 export async function measure(args, report) {
   for (const [subject, contents] of Object.entries(PAGES)) {
@@ -49,9 +50,9 @@ export async function measure(args, report) {
       .map((file) => gzipSync(file.contents, { level: 9 }).length)
       .reduce((a, b) => a + b);
     const about = { case: "size", subject, size: 0, direction: "", metric: "download" };
-    report.row({ ...about, value: size / 1000, unit: "kB" });
+    report.row({ ...about, value: size / 1024, unit: "KiB" });
     if (subject === "keyfold") {
-      report.floor("default page, gzip", size / 1000, LIMIT / 1000, "kB", false);
+      report.floor("default page, gzip", size / 1024, LIMIT / 1024, "KiB", false);
     }
   }
 }

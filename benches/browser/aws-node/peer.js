@@ -35,7 +35,7 @@ const OPTIONS = {
   frameLength: 16 * 1024,
 };
 
-export async function messages(plain) {
+export async function messages(plain, frameLength = OPTIONS.frameLength) {
   const manager = new NodeCachingMaterialsManager({
     backingMaterials: keyring(randomBytes(32)),
     cache: getLocalCryptographicMaterialsCache(100),
@@ -43,7 +43,7 @@ export async function messages(plain) {
     maxMessagesEncrypted: 2 ** 32,
   });
   // The cache is asked only where the length is told.
-  const options = { ...OPTIONS, plaintextLength: plain.length };
+  const options = { ...OPTIONS, plaintextLength: plain.length, frameLength };
   const seal = async () => (await encrypt(manager, plain, options)).result;
   const sealed = await seal();
   return {

@@ -90,4 +90,4 @@ export function formats(at) {
 }
 
 /** Bytes of plaintext that are under way at the most: queues of six streams, and work. */
-export const MOST_BETWEEN = 16 << 20;
+export const MOST_BETWEEN = 8 << 20;
