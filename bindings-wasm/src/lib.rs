@@ -1,7 +1,7 @@
 //! The WebAssembly side of the npm package: it converts, calls the core and converts back. What
 //! users see is TypeScript, in `js/`.
 //!
-//! Every function may answer a [`task::Task`] in the place of its answer, where it has to wait;
+//! Every function may answer a `Task` in the place of its answer, where it has to wait;
 //! the TypeScript side polls it, so that a trap, which ends this instance, is caught there.
 #![cfg(target_arch = "wasm32")]
 #![forbid(unsafe_code)]
