@@ -84,7 +84,7 @@ impl SealOptions<'_> {
 }
 
 /// Who signs an envelope (docs/spec/envelope.md, clause 7): a key of one of the specs that
-/// [`EnvelopeSignature`](crate::EnvelopeSignature) takes.
+/// [`EnvelopeSignature`] takes.
 ///
 /// ```
 /// # use keyfold::{Client, Demands, EncryptionContext, Keyring};
