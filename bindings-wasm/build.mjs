@@ -27,7 +27,7 @@ const inlined = {
 };
 
 await build({
-  entryPoints: ["js/web.ts", "js/node.ts"],
+  entryPoints: ["js/web.ts", "js/node.ts", "js/worker.ts"],
   outdir: join(out, "dist"),
   bundle: true,
   splitting: true,
@@ -53,6 +53,7 @@ function reach(name) {
   for (const [, next] of source.matchAll(/from "\.\/([^"]+)\.js"/g)) reach(`${next}.d.ts`);
 }
 reach("index.d.ts");
+reach("worker.d.ts");
 for (const name of readdirSync(dist)) {
   if (name.endsWith(".d.ts") && !reached.has(name)) rmSync(join(dist, name));
 }

@@ -38,7 +38,7 @@ export async function measure(args, report) {
   const folder = join(args.work, "page");
   const aws = join(args.work, "aws-browser", "peer.js");
   await build({
-    entryPoints: [join(import.meta.dirname, "page.js")],
+    entryPoints: ["page.js", "pool_worker.js"].map((name) => join(import.meta.dirname, name)),
     bundle: true,
     splitting: true,
     format: "esm",

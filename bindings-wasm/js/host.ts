@@ -1,5 +1,6 @@
 /** What differs between hosts: AES-GCM, SHA-256, and the verification of signatures. */
 
+import type { Pool } from "./pool.js";
 import type { KeySpec, SignatureAlgorithm } from "./types.js";
 
 /** The AEAD of one message. */
@@ -24,8 +25,14 @@ export interface Verification {
 
 /** A host. */
 export interface Host {
-  /** AES-256-GCM under this key, whose bytes the host may wipe; `undefined` where it has none. */
-  aes(key: Uint8Array<ArrayBuffer>): Promise<SegmentCipher> | SegmentCipher | undefined;
+  /**
+   * AES-256-GCM under this key, whose bytes the host may wipe; `undefined` where it has none. The
+   * pool is for hosts that have a use for it.
+   */
+  aes(
+    key: Uint8Array<ArrayBuffer>,
+    pool: Pool | undefined,
+  ): Promise<SegmentCipher> | SegmentCipher | undefined;
   /** SHA-256 of each piece of `length` bytes, the last possibly shorter, one after another. */
   digests(data: Uint8Array, length: number): Promise<Uint8Array> | Uint8Array;
   /** The digest of a message, by its length in bytes: 32, 48 or 64. */

@@ -1,11 +1,9 @@
 /** Browsers, workers, and whatever has WebCrypto. */
 
+import { type Segments, run } from "./aes_web.js";
 import type { Host, SegmentCipher, Verification } from "./host.js";
+import type { Pool } from "./pool.js";
 import type { SignatureAlgorithm } from "./types.js";
-
-const TAG = 16;
-/** Pieces under way at the same time: one after another leaves the host waiting. */
-const IN_FLIGHT = 16;
 
 /** A view whose bytes WebCrypto takes: it has no use for shared memory. */
 function plain(data: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -14,41 +12,23 @@ function plain(data: Uint8Array): Uint8Array<ArrayBuffer> {
 
 class WebCipher implements SegmentCipher {
   readonly #key: CryptoKey;
+  readonly #pool: Pool | undefined;
 
-  constructor(key: CryptoKey) {
+  constructor(key: CryptoKey, pool: Pool | undefined) {
     this.#key = key;
+    this.#pool = pool;
   }
 
   seal(nonces: Uint8Array, data: Uint8Array, length: number, out: Uint8Array): Promise<void> {
-    return this.#each("encrypt", nonces, data, length, out, length + TAG);
+    return this.#run({ what: "encrypt", nonces: plain(nonces), data: plain(data), length }, out);
   }
 
   open(nonces: Uint8Array, data: Uint8Array, length: number, out: Uint8Array): Promise<void> {
-    return this.#each("decrypt", nonces, data, length, out, length - TAG);
+    return this.#run({ what: "decrypt", nonces: plain(nonces), data: plain(data), length }, out);
   }
 
-  async #each(
-    what: "encrypt" | "decrypt",
-    nonces: Uint8Array,
-    data: Uint8Array,
-    length: number,
-    out: Uint8Array,
-    outLength: number,
-  ): Promise<void> {
-    const count = nonces.length / 12;
-    const from = plain(data);
-    let next = 0;
-    const run = async (): Promise<void> => {
-      while (next < count) {
-        const at = next;
-        next += 1;
-        const iv = plain(nonces.subarray(at * 12, at * 12 + 12));
-        const piece = from.subarray(at * length, (at + 1) * length);
-        const made = await crypto.subtle[what]({ name: "AES-GCM", iv }, this.#key, piece);
-        out.set(new Uint8Array(made), at * outLength);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, count) }, run));
+  #run(segments: Segments, out: Uint8Array): Promise<void> {
+    return this.#pool?.run(this.#key, segments, out) ?? run(this.#key, segments, out);
   }
 }
 
@@ -91,13 +71,13 @@ function isPss(algorithm: SignatureAlgorithm): boolean {
 
 /** WebCrypto. */
 export const webHost: Host = {
-  aes(key) {
+  aes(key, pool) {
     if (typeof crypto === "undefined" || !crypto.subtle) return undefined;
     const usages: KeyUsage[] = ["encrypt", "decrypt"];
     const imported = crypto.subtle.importKey("raw", key, "AES-GCM", false, usages);
     // The bytes were copied when they were handed over.
     key.fill(0);
-    return imported.then((made) => new WebCipher(made));
+    return imported.then((made) => new WebCipher(made, pool));
   },
   async digests(data, length) {
     const count = Math.ceil(data.length / length);

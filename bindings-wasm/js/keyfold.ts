@@ -24,6 +24,7 @@ import {
   sealWhole,
 } from "./message.js";
 import { OpenedEnvelope } from "./opened.js";
+import { Pool } from "./pool.js";
 import { PublicKey } from "./public_key.js";
 import { Secrets } from "./secrets.js";
 import { readExactly, sourceOf } from "./source.js";
@@ -80,12 +81,14 @@ export class Keyfold implements Disposable {
   /** The password safe of the KMS. */
   readonly secrets: Secrets;
   readonly #options: KeyfoldOptions;
+  readonly #pool: Pool | undefined;
   #core: Core | undefined;
   #disposed = false;
   readonly #algorithms = new Map<KeyUri, SignatureAlgorithm>();
 
   private constructor(options: KeyfoldOptions) {
     this.#options = { ...options };
+    this.#pool = options.workers?.length ? new Pool(options.workers) : undefined;
     this.kms = options.kms;
     this.keys = new KeyAdmin(options.kms);
     this.secrets = new Secrets(options.kms, this.#ask.bind(this));
@@ -159,7 +162,7 @@ export class Keyfold implements Disposable {
       }
     }
     const sealing = (await this.#seal(HOST, NOTHING, bytes.length, options)) as glue.Sealing;
-    return (await sealWhole(new Handle(sealing), bytes, options)).whole;
+    return (await sealWhole(new Handle(sealing), bytes, options, this.#pool)).whole;
   }
 
   /** As {@link Keyfold.encrypt}, with the header apart from the body. */
@@ -167,7 +170,7 @@ export class Keyfold implements Disposable {
     const bytes = view(data);
     throwIfAborted(options.signal);
     const sealing = (await this.#seal(HOST, NOTHING, bytes.length, options)) as glue.Sealing;
-    const { header, whole } = await sealWhole(new Handle(sealing), bytes, options);
+    const { header, whole } = await sealWhole(new Handle(sealing), bytes, options, this.#pool);
     return { header, body: whole.slice(header.length) };
   }
 
@@ -213,7 +216,7 @@ export class Keyfold implements Disposable {
       const exact = header === undefined ? start.subarray(0, length) : start;
       const opened = await this.#open(HOST, exact, total, options);
       const unlocked = new Handle(opened as glue.Unlocked);
-      return await openWhole(unlocked, body, info.plaintextLength ?? 0, options);
+      return await openWhole(unlocked, body, info.plaintextLength ?? 0, options, this.#pool);
     } finally {
       reader.free();
     }
@@ -231,7 +234,7 @@ export class Keyfold implements Disposable {
       const begun = this.#seal(HOST, NOTHING, options.length, { ...options, signal });
       return new Handle((await begun) as glue.Sealing);
     };
-    return new SealMachine(start, options).stream();
+    return new SealMachine(start, options, this.#pool).stream();
   }
 
   /**
@@ -247,7 +250,7 @@ export class Keyfold implements Disposable {
       const begun = this.#open(HOST, header, undefined, { ...options, signal });
       return new Handle((await begun) as glue.Unlocked);
     };
-    return new OpenMachine(start, options).stream();
+    return new OpenMachine(start, options, this.#pool).stream();
   }
 
   /**
@@ -283,7 +286,7 @@ export class Keyfold implements Disposable {
         unlocked.use((unlocked) => unlocked.ranges(prefix, from.size - body)),
       );
       unlocked.free();
-      const cipher = await cipherOf(new Handle(ranges.use((ranges) => ranges.key())));
+      const cipher = await cipherOf(new Handle(ranges.use((ranges) => ranges.key())), this.#pool);
       return new OpenedEnvelope(info, from, ranges, cipher, body);
     } finally {
       reader.free();

@@ -5,6 +5,7 @@ import { Handle, glue, guard, settle, throwIfAborted, toError } from "./engine.j
 import { KeyfoldError, isKeyfoldError } from "./errors.js";
 import { extra } from "./extra.js";
 import { type SegmentCipher, type Verification, host } from "./host.js";
+import type { Pool } from "./pool.js";
 import type { LongOptions } from "./types.js";
 
 /** Bytes of a full segment of plaintext, and of a sealed one (docs/spec/envelope.md, clause 6.1). */
@@ -33,12 +34,15 @@ class InsideCipher implements SegmentCipher {
 }
 
 /** The AEAD of a message; its key leaves WebAssembly for good where the host has the AEAD. */
-export async function cipherOf(key: Handle<glue.Key>): Promise<SegmentCipher> {
+export async function cipherOf(
+  key: Handle<glue.Key>,
+  pool: Pool | undefined,
+): Promise<SegmentCipher> {
   try {
     const aes = key.use((key) => key.suite()) === 1;
     if (aes && (await hostHasAes())) {
       const bytes = key.use((key) => key.take()) as Uint8Array<ArrayBuffer>;
-      const made = host().aes(bytes);
+      const made = host().aes(bytes, pool);
       if (made) return await made;
     }
     return new InsideCipher(new Handle(key.use((key) => key.cipher())));
@@ -100,11 +104,12 @@ export async function sealWhole(
   sealing: Handle<glue.Sealing>,
   data: Uint8Array,
   options: LongOptions,
+  pool: Pool | undefined,
 ): Promise<{ header: Uint8Array<ArrayBuffer>; whole: Uint8Array<ArrayBuffer> }> {
   try {
     const header = sealing.use((sealing) => sealing.header()) as Uint8Array<ArrayBuffer>;
     const bodyLength = guard(() => glue.bodyLength(data.length)) as number;
-    const cipher = await cipherOf(new Handle(sealing.use((sealing) => sealing.key())));
+    const cipher = await cipherOf(new Handle(sealing.use((sealing) => sealing.key())), pool);
     const signed = sealing.use((sealing) => sealing.isSigned());
     const whole = new Uint8Array(header.length + bodyLength);
     whole.set(header);
@@ -153,13 +158,14 @@ export async function openWhole(
   body: Uint8Array,
   plaintextLength: number,
   options: LongOptions,
+  pool: Pool | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let opening: Handle<glue.Opening> | undefined;
   const plaintext = new Uint8Array(plaintextLength);
   try {
     opening = new Handle(unlocked.use((unlocked) => unlocked.opening(body.subarray(0, PREFIX))));
     const machine = opening;
-    const cipher = await cipherOf(new Handle(machine.use((opening) => opening.key())));
+    const cipher = await cipherOf(new Handle(machine.use((opening) => opening.key())), pool);
     const signed = machine.use((opening) => opening.isSigned());
     const pace = new Pace(options, plaintextLength);
     let rest = body.subarray(PREFIX);

@@ -13,6 +13,7 @@ import {
   digestsOf,
   openLast,
 } from "./message.js";
+import type { Pool } from "./pool.js";
 import type { Bytes, LongOptions } from "./types.js";
 
 /** Bytes that are under way at the most: what a stream holds beside its queues. */
@@ -72,7 +73,11 @@ abstract class Machine {
   #done = 0;
   #told = 0;
 
-  constructor(options: LongOptions, total: number | undefined) {
+  constructor(
+    options: LongOptions,
+    total: number | undefined,
+    protected readonly pool: Pool | undefined,
+  ) {
     this.#options = { ...options, total };
   }
 
@@ -168,8 +173,9 @@ export class SealMachine extends Machine {
       length?: number | undefined;
       onHeader?: ((header: Uint8Array<ArrayBuffer>) => void) | undefined;
     },
+    pool: Pool | undefined,
   ) {
-    super(options, options.length);
+    super(options, options.length, pool);
     this.#start = start;
     this.#length = options.length;
     this.#onHeader = options.onHeader;
@@ -181,7 +187,7 @@ export class SealMachine extends Machine {
     const header = sealing.use((sealing) => sealing.header()) as Uint8Array<ArrayBuffer>;
     const prefix = sealing.use((sealing) => sealing.prefix()) as Uint8Array<ArrayBuffer>;
     this.#signed = sealing.use((sealing) => sealing.isSigned());
-    this.#cipher = await cipherOf(new Handle(sealing.use((sealing) => sealing.key())));
+    this.#cipher = await cipherOf(new Handle(sealing.use((sealing) => sealing.key())), this.pool);
     if (this.#onHeader) this.#onHeader(header);
     else await this.give(0, Promise.resolve(header));
     await this.give(0, Promise.resolve(prefix));
@@ -273,8 +279,12 @@ export class OpenMachine extends Machine {
   #needs = 0;
   readonly #detached: Uint8Array | undefined;
 
-  constructor(start: OpenStart, options: LongOptions & { header?: Bytes | undefined }) {
-    super(options, undefined);
+  constructor(
+    start: OpenStart,
+    options: LongOptions & { header?: Bytes | undefined },
+    pool: Pool | undefined,
+  ) {
+    super(options, undefined, pool);
     this.#start = start;
     this.#detached = options.header === undefined ? undefined : view(options.header, "the header");
   }
@@ -322,7 +332,7 @@ export class OpenMachine extends Machine {
     unlocked.free();
     this.#opening = opening;
     this.#signed = opening.use((opening) => opening.isSigned());
-    this.#cipher = await cipherOf(new Handle(opening.use((opening) => opening.key())));
+    this.#cipher = await cipherOf(new Handle(opening.use((opening) => opening.key())), this.pool);
   }
 
   async #segments(): Promise<void> {

@@ -85,6 +85,13 @@ export interface KeyfoldOptions {
   cache?: CacheLimits | null;
   /** The suites that are accepted when something is opened; all where absent. */
   suites?: readonly Suite[];
+  /**
+   * Workers that run `keyfold/worker` and share the work on inputs of 512 KiB and more; none where
+   * absent. A worker gets the keys of messages, as `CryptoKey`s that cannot be read, and never a
+   * data key. They are yours to end, after the last call. Hosts whose cipher is no promise, such as
+   * Node.js, have no use for them.
+   */
+  workers?: readonly Worker[];
 }
 
 /** What `encrypt` takes. */

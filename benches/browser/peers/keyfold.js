@@ -10,15 +10,29 @@ export async function client(options = {}) {
   return Keyfold.create({ kms, keys: key, context: { tenant: "acme" }, cache, ...options });
 }
 
+/** A worker of the pool, once it is ready. */
+function worker() {
+  const made = new Worker(new URL("./pool_worker.js", import.meta.url), { type: "module" });
+  return new Promise((resolve, reject) => {
+    made.onerror = reject;
+    made.onmessage = () => resolve(made);
+    made.postMessage({ keyfold: "hello" });
+  });
+}
+
 /** With so many workers. */
-export function messages(workers = 0) {
+export function messages(count = 0) {
   return async (plain) => {
+    const workers = await Promise.all(Array.from({ length: count }, worker));
     const kf = await client({ workers });
     const sealed = await kf.encrypt(plain);
     return {
       encrypt: () => kf.encrypt(plain),
       decrypt: () => kf.decrypt(sealed),
-      end: () => kf.dispose(),
+      end: () => {
+        kf.dispose();
+        for (const worker of workers) worker.terminate();
+      },
     };
   };
 }

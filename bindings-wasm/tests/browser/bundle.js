@@ -44,7 +44,9 @@ const BUNDLERS = {
   },
   async esbuild(out) {
     await esbuild.build({
-      entryPoints: ["main", "worker", "service_worker"].map((name) => file(`${name}.js`)),
+      entryPoints: ["main", "worker", "pool_worker", "service_worker"].map((name) =>
+        file(`${name}.js`),
+      ),
       bundle: true,
       format: "esm",
       outdir: out,

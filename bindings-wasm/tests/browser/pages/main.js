@@ -9,8 +9,12 @@ addEventListener("securitypolicyviolation", (event) => {
 
 /** Performs a function of the suite; `where` is `page`, `worker` or `service worker`. */
 async function perform(where, name, args) {
-  if (where === "page") return suite[name](args);
+  if (where === "page") return suite[name](name === "pool" ? { ...args, makeWorker } : args);
   return where === "worker" ? inWorker(name, args) : inServiceWorker(name, args);
+}
+
+function makeWorker() {
+  return new Worker(new URL("./pool_worker.js", import.meta.url), { type: "module" });
 }
 
 async function inWorker(name, args) {

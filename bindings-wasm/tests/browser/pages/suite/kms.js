@@ -143,30 +143,3 @@ export async function noWebAssembly({ url, token }) {
   const create = () => Keyfold.create({ kms: remote({ url, token }) });
   await refused(create, "internal", "without `wasm-unsafe-eval`");
 }
-
-/** A pool of workers gives what one thread gives. */
-export async function pool(server) {
-  let made = 0;
-  globalThis.Worker = class extends Worker {
-    constructor(...given) {
-      super(...given);
-      made += 1;
-    }
-  };
-  const kf = await client(server, { workers: 2 });
-  const alone = await client(server);
-  for (const size of [1 << 20, 5_000_001, 40_000_000]) {
-    const plain = random(size);
-    const sealed = await kf.encrypt(plain);
-    sameBytes(await alone.decrypt(sealed), plain, "sealed by workers");
-    sameBytes(await kf.decrypt(sealed), plain, "opened by workers");
-    sealed[sealed.length >> 1] ^= 1;
-    await refused(() => kf.decrypt(sealed), "authentication_failed", "changed");
-  }
-  const stop = new AbortController();
-  const onProgress = () => stop.abort();
-  const long = () => kf.encrypt(random(40_000_000), { signal: stop.signal, onProgress });
-  await refused(long, "cancelled", "midway");
-  equal(made, 2, "workers");
-  kf.dispose();
-}

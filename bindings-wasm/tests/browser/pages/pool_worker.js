@@ -1,0 +1,3 @@
+/** A worker of the pool. */
+
+import "keyfold/worker";
