@@ -7,7 +7,10 @@ import { Server, Site, closedAddress } from "./support.js";
 export async function start(bundler) {
   const { folder, serviceWorker } = await bundle(bundler);
   const site = await Site.start(folder);
-  const server = await Server.start([site.url]);
+  const server = await Server.start([site.url]).catch(async (error) => {
+    await site.stop();
+    throw error;
+  });
   const closed = await closedAddress();
   site.allow(server.url, closed);
   return {
