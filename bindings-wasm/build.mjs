@@ -3,7 +3,6 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { deflateRawSync } from "node:zlib";
 
 const [tools, made, out, version] = process.argv.slice(2);
 const { build } = createRequire(join(tools, "package.json"))("esbuild");
@@ -13,15 +12,14 @@ const inlined = {
   name: "inlined",
   setup(build) {
     build.onResolve({ filter: /^#(client|extra)-wasm$/ }, ({ path }) => ({
-      path: join(made, `${path.slice(1, -5)}.wasm`),
+      path: join(made, `${path.slice(1, -5)}.deflate`),
       namespace: "wasm",
     }));
     build.onResolve({ filter: /^#(client|extra)$/ }, ({ path }) => ({
       path: join(made, `${path.slice(1)}.js`),
     }));
     build.onLoad({ filter: /.*/, namespace: "wasm" }, ({ path }) => {
-      const base64 = deflateRawSync(readFileSync(path), { level: 9 }).toString("base64");
-      return { contents: `export default "${base64}";`, loader: "js" };
+      return { contents: readFileSync(path), loader: "base64" };
     });
   },
 };

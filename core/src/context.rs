@@ -123,14 +123,13 @@ impl EncryptionContext {
             return Err(Error::limit("the encryption context is longer than 8192 bytes"));
         }
         let pairs: BTreeMap<String, Vec<u8>> = decode_pairs(bytes)?;
-        pairs
-            .into_iter()
-            .map(|(name, value)| {
-                String::from_utf8(value)
-                    .map(|value| (name, value))
-                    .map_err(|_| Error::malformed("a context value is not UTF-8"))
-            })
-            .collect()
+        let mut context = EncryptionContext::new();
+        for (name, value) in pairs {
+            let value = String::from_utf8(value)
+                .map_err(|_| Error::malformed("a context value is not UTF-8"))?;
+            context.insert(name, value);
+        }
+        Ok(context)
     }
 }
 
@@ -250,7 +249,11 @@ impl From<EncryptionContext> for ContextCheck {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for EncryptionContext {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        EncryptionContext(pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect())
+        let mut context = EncryptionContext::new();
+        for (name, value) in pairs {
+            context.insert(name, value);
+        }
+        context
     }
 }
 

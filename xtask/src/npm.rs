@@ -129,7 +129,8 @@ impl Tools {
             .args(WASM_FEATURES)
             .arg(made.join(format!("{name}_bg.wasm")))
             .arg("-o")
-            .arg(made.join(format!("{name}.wasm"))))
+            .arg(made.join(format!("{name}.wasm"))))?;
+        pack(&made.join(format!("{name}.wasm")), &made.join(format!("{name}.deflate")))
     }
 
     /// Checks the TypeScript, and writes its declarations.
@@ -156,6 +157,15 @@ impl Tools {
     fn program(&self, name: &str) -> Command {
         program(&self.node, name)
     }
+}
+
+/// Compresses a module for its way into the JavaScript. A twentieth less than by zlib, and every
+/// host inflates it all the same.
+fn pack(module: &Path, to: &Path) -> Result<()> {
+    let options = zopfli::Options { maximum_block_splits: 30, ..Default::default() };
+    let wasm = fs::read(module)?;
+    zopfli::compress(options, zopfli::Format::Deflate, &wasm[..], fs::File::create(to)?)?;
+    Ok(())
 }
 
 /// A program of an npm package.

@@ -8,6 +8,7 @@ mod call;
 pub(crate) mod endpoint;
 mod errors;
 mod exchange;
+mod json;
 pub(crate) mod moment;
 mod sigv4;
 mod wire;
@@ -23,7 +24,7 @@ use crate::clock::WallClock;
 use crate::credentials::{Credentials, CredentialsProvider, none_found};
 use crate::error::{Error, Result};
 use crate::keys::KeyUri;
-use crate::maybe_send::BoxFuture;
+use crate::maybe_send::{BoxFuture, MaybeSendSync};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 pub use call::Call;
@@ -303,16 +304,20 @@ impl<T: Transport> AwsKms<T> {
         operation: &str,
         body: impl Into<Zeroizing<Vec<u8>>>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        self.drive(Exchange::new(&self.config, service, operation, body)?).await
+        let exchange = Exchange::new(&self.config, service, operation, body)?;
+        let mut driven = Driven { machine: exchange, answer: None };
+        self.drive(&mut driven).await?;
+        driven.answer.ok_or_else(wire::not_understood)
     }
 
-    async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Answer> {
+    /// Sends what the machine has to send until it is done. One function for both machines.
+    async fn drive(&self, machine: &mut dyn Machine) -> Result<()> {
         let mut credentials = self.current_credentials().await?;
         loop {
             let request = machine.request(&credentials, self.clock.unix_time())?;
             let response = self.transport.send(request).await?;
             match machine.answer(response, self.clock.unix_time())? {
-                Turn::Done(answer) => return Ok(answer),
+                Turn::Done(()) => return Ok(()),
                 Turn::Send => {}
                 Turn::Renew(refusal) => {
                     self.credentials.refused(&credentials);
@@ -333,37 +338,57 @@ impl<T: Transport> AwsKms<T> {
 
 impl<T: Transport> Kms for AwsKms<T> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async { self.drive(Call::new(&self.config, request)?).await })
+        Box::pin(async {
+            let mut driven = Driven { machine: Call::new(&self.config, request)?, answer: None };
+            self.drive(&mut driven).await?;
+            driven.answer.ok_or_else(wire::not_understood)
+        })
     }
 }
 
-/// What both machines can.
-trait Machine {
-    type Answer;
+/// What both machines can; the answer stays in them.
+trait Machine: MaybeSendSync {
     fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest>;
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Self::Answer>>;
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>>;
 }
 
-impl Machine for Exchange<'_> {
-    type Answer = Zeroizing<Vec<u8>>;
+/// A machine, and the answer that it has come to.
+struct Driven<M, A> {
+    machine: M,
+    answer: Option<A>,
+}
 
-    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
-        Exchange::request(self, credentials, now)
-    }
-
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Self::Answer>> {
-        Exchange::answer(self, response, now)
+impl<M, A> Driven<M, A> {
+    fn keep(&mut self, turn: Turn<A>) -> Turn<()> {
+        match turn {
+            Turn::Send => Turn::Send,
+            Turn::Renew(error) => Turn::Renew(error),
+            Turn::Done(answer) => {
+                self.answer = Some(answer);
+                Turn::Done(())
+            }
+        }
     }
 }
 
-impl Machine for Call<'_> {
-    type Answer = Response;
-
+impl Machine for Driven<Exchange<'_>, Zeroizing<Vec<u8>>> {
     fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
-        Call::request(self, credentials, now)
+        self.machine.request(credentials, now)
     }
 
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Response>> {
-        Call::answer(self, response, now)
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>> {
+        let turn = self.machine.answer(response, now)?;
+        Ok(self.keep(turn))
+    }
+}
+
+impl Machine for Driven<Call<'_>, Response> {
+    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
+        self.machine.request(credentials, now)
+    }
+
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>> {
+        let turn = self.machine.answer(response, now)?;
+        Ok(self.keep(turn))
     }
 }

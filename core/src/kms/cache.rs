@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -102,13 +103,30 @@ pub struct CacheStats {
 pub struct DataKeyCache {
     limits: CacheLimits,
     clock: Arc<dyn Clock>,
-    slots: Mutex<HashMap<EntryId, Arc<Slot>>>,
+    slots: Mutex<HashMap<EntryId, Arc<Slot>, BuildHasherDefault<FirstBytes>>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 /// What an entry is found by: a hash, so that no context value stays in memory.
 pub(crate) type EntryId = [u8; Sha256::LEN];
+
+/// The hash of a hash: its first bytes. Whoever makes many entries that begin alike has no more
+/// than a full cache to be searched.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// A data key with its wrapped forms.
 #[derive(Clone)]

@@ -1,11 +1,11 @@
 //! What goes wrong at the service: from its answers to keyfold's codes.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::json::Object;
 use super::moment;
 use crate::error::{Error, ErrorCode, Retry};
 use crate::transport::HttpResponse;
@@ -36,30 +36,20 @@ pub struct ServiceError {
     message: Option<String>,
 }
 
-/// The members of an error that count. Whatever their types are, this is no failure.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Body {
-    #[serde(rename = "__type")]
-    kind: serde_json::Value,
-    code: serde_json::Value,
-    #[serde(alias = "Message")]
-    message: serde_json::Value,
-}
-
 impl ServiceError {
     /// Reads an answer whose status is none of success: the body first, then the headers.
     pub(super) fn read(response: &HttpResponse) -> Self {
-        let body: Body = serde_json::from_slice(&response.body).unwrap_or_default();
-        let name = [body.kind.as_str(), body.code.as_str(), response.header("x-amzn-errortype")]
-            .into_iter()
-            .flatten()
-            .find_map(exception_name);
+        // Whatever the body is, this is no failure.
+        let member = |name| Object(&response.body).maybe_text(name).ok().flatten();
+        let named = |name| member(name).and_then(|text| exception_name(&text));
+        let name = named("__type")
+            .or_else(|| named("code"))
+            .or_else(|| response.header("x-amzn-errortype").and_then(exception_name));
         let request_id = response
             .header("x-amzn-requestid")
             .or_else(|| response.header("x-amz-request-id"))
             .and_then(token);
-        let message = body.message.as_str().map(str::to_owned);
+        let message = member("message").or_else(|| member("Message")).map(Cow::into_owned);
         ServiceError { name, status: response.status, request_id, message }
     }
 
