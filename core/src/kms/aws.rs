@@ -73,7 +73,11 @@ impl Service {
     /// assert_eq!(Service::of_operation("ListKeys"), Service::Kms);
     /// ```
     pub fn of_operation(operation: &str) -> Self {
-        if operation.contains("Secret") { Service::Secrets } else { Service::Kms }
+        if operation.as_bytes().windows(6).any(|part| part == b"Secret") {
+            Service::Secrets
+        } else {
+            Service::Kms
+        }
     }
 
     const fn target(self) -> &'static str {

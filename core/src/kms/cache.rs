@@ -253,7 +253,7 @@ pub(crate) fn open_id(
     put(&mut hash, wrapped.key.as_str().as_bytes());
     put(&mut hash, demanded.map_or("", crate::KeyUri::as_str).as_bytes());
     put(&mut hash, &wrapped.ciphertext);
-    put(&mut hash, &crate::context::encode_pairs(&wrapped.params));
+    put(&mut hash, &crate::context::encode_pairs(wrapped.params.iter()));
     hash.update(&bound.to_canonical()?);
     Ok(hash.finish())
 }

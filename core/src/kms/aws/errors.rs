@@ -225,11 +225,7 @@ impl fmt::Display for ServiceError {
 
 impl fmt::Debug for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceError")
-            .field("name", &self.name)
-            .field("status", &self.status)
-            .field("request_id", &self.request_id)
-            .finish_non_exhaustive()
+        write!(f, "ServiceError({self})")
     }
 }
 
@@ -244,7 +240,7 @@ fn exception_name(text: &str) -> Option<String> {
 
 /// A short word of letters, digits and hyphens.
 fn token(text: &str) -> Option<String> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let fits = (1..=80).contains(&text.len()) && text.bytes().all(of_token);
     fits.then(|| text.to_owned())
@@ -252,7 +248,7 @@ fn token(text: &str) -> Option<String> {
 
 /// The pause that an answer asks for: seconds, or a date.
 fn retry_after(response: &HttpResponse, now: Duration) -> Option<Duration> {
-    let text = response.header("retry-after")?.trim();
+    let text = response.header("retry-after")?.trim_ascii();
     let pause = match text.parse::<u32>() {
         Ok(seconds) => Duration::from_secs(seconds.into()),
         Err(_) => moment::http_date(text)?.saturating_sub(now),

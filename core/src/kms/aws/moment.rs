@@ -31,8 +31,8 @@ pub(crate) fn basic(unix_time: Duration) -> Result<String> {
 pub(crate) fn http_date(text: &str) -> Option<Duration> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (_weekday, text) = text.split_once(", ")?;
-    let mut words = text.split([' ', ':']);
+    let (_weekday, text) = text.split_once(',')?;
+    let mut words = text.strip_prefix(' ')?.split([' ', ':']);
     let day = words.next()?.parse().ok()?;
     let month = words.next()?;
     let month = u8::try_from(MONTHS.iter().position(|name| *name == month)? + 1).ok()?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::endpoint::split_scheme;
 use super::moment;
 use crate::credentials::{Credentials, Kind};
 use crate::crypto::hash::{Sha256, hmac_sha256};
@@ -93,7 +94,7 @@ struct Canonical {
 
 impl Canonical {
     fn of(request: &HttpRequest) -> Result<Self> {
-        let (_, after_scheme) = request.url.split_once("://").unwrap_or_default();
+        let (_, after_scheme) = split_scheme(&request.url).unwrap_or_default();
         let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
         let (authority, rest) = after_scheme.split_at(end);
         if authority.is_empty() {
