@@ -205,35 +205,42 @@ impl Members<'_> {
         DataKey::take(&mut bytes).map(DataKeyReply).map_err(|_| self.wrong(name))
     }
 
-    /// The pairs of an object whose values `read` knows.
-    fn pairs<T>(
+    /// Hands over the pairs of an object; `take` says whether the value is of its form.
+    fn pairs(
         &self,
         name: &str,
-        read: impl Fn(&JsValue) -> Option<T>,
-    ) -> Result<Vec<(String, T)>> {
+        take: &mut dyn FnMut(String, &JsValue) -> Option<()>,
+    ) -> Result<()> {
         let value = get(self.object, name);
         if value.is_undefined() || value.is_null() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let object = value.dyn_ref::<Object>().ok_or_else(|| self.wrong(name))?;
-        let pair = |entry: JsValue| {
+        for entry in Object::entries(object).iter() {
             let entry = Array::from(&entry);
-            Some((entry.get(0).as_string()?, read(&entry.get(1))?))
-        };
-        let entries = Object::entries(object);
-        let pairs: Option<Vec<_>> = entries.iter().map(|entry| pair(entry.into())).collect();
-        pairs.ok_or_else(|| self.wrong(name))
+            let pair = entry.get(0).as_string().and_then(|name| take(name, &entry.get(1)));
+            pair.ok_or_else(|| self.wrong(name))?;
+        }
+        Ok(())
     }
 
     fn context(&self) -> Result<EncryptionContext> {
-        Ok(self.pairs("context", JsValue::as_string)?.into_iter().collect())
+        let mut context = EncryptionContext::new();
+        self.pairs("context", &mut |name, value| {
+            context.insert(name, value.as_string()?);
+            Some(())
+        })?;
+        Ok(context)
     }
 
     fn wrapped(&self) -> Result<WrappedKey> {
         let object = get(self.object, "wrapped");
         let members = Members { object: &object, code: self.code };
-        let read = |value: &JsValue| value.dyn_ref().map(Uint8Array::to_vec);
-        let params: ProviderParams = members.pairs("parameters", read)?.into_iter().collect();
+        let mut params = ProviderParams::new();
+        members.pairs("parameters", &mut |name, value| {
+            params.insert(name, value.dyn_ref().map(Uint8Array::to_vec)?);
+            Some(())
+        })?;
         Ok(WrappedKey {
             key: members.key("key")?,
             params,

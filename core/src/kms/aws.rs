@@ -314,25 +314,28 @@ impl<T: Transport> AwsKms<T> {
         driven.answer.ok_or_else(wire::not_understood)
     }
 
-    /// Sends what the machine has to send until it is done. One function for both machines.
-    async fn drive(&self, machine: &mut dyn Machine) -> Result<()> {
-        let mut credentials = self.current_credentials().await?;
-        loop {
-            let request = machine.request(&credentials, self.clock.unix_time())?;
-            let response = self.transport.send(request).await?;
-            match machine.answer(response, self.clock.unix_time())? {
-                Turn::Done(()) => return Ok(()),
-                Turn::Send => {}
-                Turn::Renew(refusal) => {
-                    self.credentials.refused(&credentials);
-                    let others = self.current_credentials().await?;
-                    if Arc::ptr_eq(&others, &credentials) {
-                        return Err(refusal);
+    /// Sends what the machine has to send until it is done. Boxed, so that there is one of it for
+    /// both machines: what is small beside an exchange with a server is large in a page.
+    fn drive<'a>(&'a self, machine: &'a mut dyn Machine) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async {
+            let mut credentials = self.current_credentials().await?;
+            loop {
+                let request = machine.request(&credentials, self.clock.unix_time())?;
+                let response = self.transport.send(request).await?;
+                match machine.answer(response, self.clock.unix_time())? {
+                    Turn::Done(()) => return Ok(()),
+                    Turn::Send => {}
+                    Turn::Renew(refusal) => {
+                        self.credentials.refused(&credentials);
+                        let others = self.current_credentials().await?;
+                        if Arc::ptr_eq(&others, &credentials) {
+                            return Err(refusal);
+                        }
+                        credentials = others;
                     }
-                    credentials = others;
                 }
             }
-        }
+        })
     }
 
     async fn current_credentials(&self) -> Result<Arc<Credentials>> {

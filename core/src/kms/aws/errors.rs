@@ -13,6 +13,48 @@ use crate::transport::HttpResponse;
 /// The longest pause that an answer may ask for.
 const MAX_PAUSE: Duration = Duration::from_hours(1);
 
+/// What the names of exceptions stand for, without the word that some of them end in.
+const NAMES: [(ErrorCode, &str); 10] = [
+    (
+        ErrorCode::KmsDenied,
+        "AccessDenied AuthFailure ExpiredToken IncompleteSignature InvalidAccessKeyId \
+         InvalidClientTokenId InvalidSignature InvalidToken MissingAuthenticationToken \
+         NotAuthorized OptInRequired RequestExpired RequestInTheFuture RequestTimeTooSkewed \
+         SignatureDoesNotMatch UnrecognizedClient",
+    ),
+    (
+        ErrorCode::KmsKeyUnavailable,
+        "CustomKeyStoreNotFound DecryptionFailure Disabled EncryptionFailure InvalidArn \
+         InvalidKeyUsage KMSInvalidState NotFound UnsupportedOperation XksKeyNotFound",
+    ),
+    (ErrorCode::AuthenticationFailed, "IncorrectKey InvalidCiphertext"),
+    (ErrorCode::SignatureInvalid, "KMSInvalidSignature KMSInvalidMac"),
+    (ErrorCode::SecretNotFound, "ResourceNotFound"),
+    (
+        ErrorCode::VersionConflict,
+        "AlreadyExists Conflict PreconditionNotMet ResourceExists XksKeyAlreadyInUse",
+    ),
+    // A quota, which no pause refills.
+    (ErrorCode::LimitExceeded, "LimitExceeded RequestEntityTooLarge"),
+    (
+        ErrorCode::KmsThrottled,
+        "RequestLimitExceeded RequestThrottled Throttled Throttling ThrottlingError \
+         TooManyRequests",
+    ),
+    (
+        ErrorCode::KmsUnavailable,
+        "DependencyTimeout InternalFailure InternalServiceError InternalServerError \
+         KMSInternal KeyUnavailable RequestTimeout ServiceUnavailable",
+    ),
+    (
+        ErrorCode::InvalidArgument,
+        "DryRunOperation ExpiredImportToken IncorrectKeyMaterial InvalidAliasName \
+         InvalidGrantId InvalidGrantToken InvalidImportToken InvalidMarker InvalidNextToken \
+         InvalidParameter InvalidRequest MalformedPolicyDocument Serialization Tag \
+         UnknownOperation Validation ValidationError",
+    ),
+];
+
 /// The service answered with an error. It is the `source` of the [`Error`] that comes of it.
 ///
 /// Display shows the name and the request id, which are safe to log.
@@ -107,75 +149,14 @@ impl ServiceError {
 
     /// Keyfold's code; `of_secret` where the operation reads or writes a secret's value.
     pub(super) fn code(&self, of_secret: bool) -> ErrorCode {
-        match self.short_name() {
-            "AccessDenied"
-            | "AuthFailure"
-            | "ExpiredToken"
-            | "IncompleteSignature"
-            | "InvalidAccessKeyId"
-            | "InvalidClientTokenId"
-            | "InvalidSignature"
-            | "InvalidToken"
-            | "MissingAuthenticationToken"
-            | "NotAuthorized"
-            | "OptInRequired"
-            | "RequestExpired"
-            | "RequestInTheFuture"
-            | "RequestTimeTooSkewed"
-            | "SignatureDoesNotMatch"
-            | "UnrecognizedClient" => ErrorCode::KmsDenied,
-            "CustomKeyStoreNotFound"
-            | "DecryptionFailure"
-            | "Disabled"
-            | "EncryptionFailure"
-            | "InvalidArn"
-            | "InvalidKeyUsage"
-            | "KMSInvalidState"
-            | "NotFound"
-            | "UnsupportedOperation"
-            | "XksKeyNotFound" => ErrorCode::KmsKeyUnavailable,
-            "IncorrectKey" | "InvalidCiphertext" => ErrorCode::AuthenticationFailed,
-            "KMSInvalidSignature" | "KMSInvalidMac" => ErrorCode::SignatureInvalid,
-            "ResourceNotFound" => ErrorCode::SecretNotFound,
+        let name = self.short_name();
+        if name == "InvalidRequest" && of_secret {
             // A secret that waits for deletion is not there, to whoever reads or writes values.
-            "InvalidRequest" if of_secret => ErrorCode::SecretNotFound,
-            "AlreadyExists" | "Conflict" | "PreconditionNotMet" | "ResourceExists"
-            | "XksKeyAlreadyInUse" => ErrorCode::VersionConflict,
-            // A quota, which no pause refills.
-            "LimitExceeded" | "RequestEntityTooLarge" => ErrorCode::LimitExceeded,
-            "RequestLimitExceeded"
-            | "RequestThrottled"
-            | "Throttled"
-            | "Throttling"
-            | "ThrottlingError"
-            | "TooManyRequests" => ErrorCode::KmsThrottled,
-            "DependencyTimeout"
-            | "InternalFailure"
-            | "InternalServiceError"
-            | "InternalServerError"
-            | "KMSInternal"
-            | "KeyUnavailable"
-            | "RequestTimeout"
-            | "ServiceUnavailable" => ErrorCode::KmsUnavailable,
-            "DryRunOperation"
-            | "ExpiredImportToken"
-            | "IncorrectKeyMaterial"
-            | "InvalidAliasName"
-            | "InvalidGrantId"
-            | "InvalidGrantToken"
-            | "InvalidImportToken"
-            | "InvalidMarker"
-            | "InvalidNextToken"
-            | "InvalidParameter"
-            | "InvalidRequest"
-            | "MalformedPolicyDocument"
-            | "Serialization"
-            | "Tag"
-            | "UnknownOperation"
-            | "Validation"
-            | "ValidationError" => ErrorCode::InvalidArgument,
-            _ => self.code_of_status(),
+            return ErrorCode::SecretNotFound;
         }
+        let stands_for =
+            NAMES.iter().find(|(_, names)| names.split(' ').any(|known| known == name));
+        stands_for.map_or_else(|| self.code_of_status(), |(code, _)| *code)
     }
 
     /// Where no name says more.
