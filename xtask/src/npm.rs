@@ -34,8 +34,16 @@ const WASM_FEATURES: [&str; 8] = [
 ];
 
 /// What wasm-opt does: flat code is put in order anew, and then optimised for size twice. Nothing
-/// lies below address 1024 but the last of the stack.
-const WASM_PASSES: [&str; 5] = ["--flatten", "--rereloop", "-Oz", "-Oz", "--low-memory-unused"];
+/// lies below address 1024 but the last of the stack. What it calls imports and exports is printed,
+/// for `build.mjs` to call them so too.
+const WASM_PASSES: [&str; 6] = [
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    "-Oz",
+    "--low-memory-unused",
+    "--minify-imports-and-exports-and-modules",
+];
 
 /// Builds the package; answers where it is, and the folder from which it was packed.
 pub(crate) fn npm(workspace: &Workspace) -> Result<Package> {
@@ -127,8 +135,10 @@ impl Tools {
             .args(["--omit-default-module-path", "--out-name", name, "--out-dir"])
             .arg(made)
             .arg(built))?;
+        let names = fs::File::create(made.join(format!("{name}.names.json")))?;
         run(self
             .program("wasm-opt")
+            .stdout(names)
             .args(WASM_PASSES)
             .args(["--strip-debug", "--strip-producers"])
             .args(WASM_FEATURES)
