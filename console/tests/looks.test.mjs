@@ -132,21 +132,6 @@ async function barriers(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
-/** Goes to a view that is none of those before: what was begun there may still lead away once. */
-async function elsewhere(page) {
-  const heading = page.getByRole("heading", { level: 1, name: "Sign and verify" });
-  for (let left = 4; ; left -= 1) {
-    await page.evaluate(() => (location.hash = "#/sign"));
-    try {
-      return await heading.waitFor({ timeout: 5000 });
-    } catch (error) {
-      if (left === 0) throw error;
-      await page.keyboard.press("Escape");
-      await page.evaluate(() => (location.hash = "#/keys"));
-    }
-  }
-}
-
 for (const [colorScheme, width, height] of LOOKS) {
   test(`${colorScheme}, ${width} wide`, async () => {
     const page = await open(browser, server, { colorScheme, viewport: { width, height } });
@@ -168,7 +153,8 @@ for (const [colorScheme, width, height] of LOOKS) {
     await signIn(page, token);
     for (const [name, [place, prepare]] of Object.entries(VIEWS)) {
       // From elsewhere, so that each view is as new.
-      await elsewhere(page);
+      await page.evaluate(() => (location.hash = "#/sign"));
+      await page.getByRole("heading", { level: 1, name: "Sign and verify" }).waitFor();
       if (!["sign", "verify"].includes(name)) {
         const hash = typeof place === "function" ? place() : place;
         await page.evaluate((hash) => (location.hash = hash), hash);
