@@ -62,7 +62,6 @@ impl Service {
         }
     }
 
-    /// What operations are called by on the wire.
     /// The service that has an operation: the names of the two are disjoint.
     ///
     /// ```
@@ -75,6 +74,7 @@ impl Service {
         if operation.contains("Secret") { Service::Secrets } else { Service::Kms }
     }
 
+    /// What operations are called by on the wire.
     const fn target(self) -> &'static str {
         match self {
             Service::Kms => "TrentService",
