@@ -247,15 +247,12 @@ impl SignerPolicy {
 
     fn verify(&self, signature: &EnvelopeSignature, digest: &[u8], trailer: &[u8]) -> Result<()> {
         let holds = |key: &PublicKey| signature.verify(key, digest, trailer).is_ok();
-        let accepted = match self {
-            SignerPolicy::OneOf(keys) => {
-                let spec = signature.key_spec();
-                keys.iter().any(|key| key.spec() == spec && holds(key))
-            }
-            _ => {
-                let candidates = self.candidates(signature)?;
-                candidates.iter().any(|key| key.parse().is_ok_and(|key| holds(&key)))
-            }
+        let accepted = if let SignerPolicy::OneOf(keys) = self {
+            let spec = signature.key_spec();
+            keys.iter().any(|key| key.spec() == spec && holds(key))
+        } else {
+            let candidates = self.candidates(signature)?;
+            candidates.iter().any(|key| key.parse().is_ok_and(|key| holds(&key)))
         };
         if accepted { Ok(()) } else { Err(not_accepted()) }
     }
