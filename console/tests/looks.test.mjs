@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { close, launch, open, refusal, signIn } from "./pages.mjs";
-import { Server, given } from "./support.mjs";
+import { ConsoleServer } from "./support.mjs";
+import { given } from "./web/server.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -17,7 +18,7 @@ let browser;
 let token;
 let key;
 before(async () => {
-  server = await Server.start();
+  server = await ConsoleServer.start();
   browser = await launch();
   token = await server.token();
   for (const [alias, ...options] of [
