@@ -32,7 +32,9 @@ export async function measure(args, report) {
   const folder = join(args.work, "page");
   const aws = join(args.work, "aws-browser", "peer.js");
   await build({
-    entryPoints: ["page.js", "pool_worker.js"].map((name) => join(import.meta.dirname, name)),
+    entryPoints: ["page.js", "pool_worker.js", "webcrypto_worker.js"].map((name) =>
+      join(import.meta.dirname, name),
+    ),
     bundle: true,
     splitting: true,
     format: "esm",
@@ -60,14 +62,14 @@ async function one({ name, launch, toWebCrypto, calls, workers }, url, args, rep
     for (const size of [KIB, MIB, args.quick ? 8 * MIB : 100 * MIB]) {
       console.log(`${name}: messages of ${human(size)}`);
       // Workers take no part in what is smaller.
-      const names = peers.filter((peer) => size > KIB || !/workers|8 in flight/.test(peer));
+      const names = peers.filter((peer) => size > KIB || !/worker|8 in flight/.test(peer));
       const found = await call(({ names, size, quick }) => bench.measure(names, size, quick), {
         names,
         size,
         quick: args.quick,
       });
       for (const [direction, seconds] of Object.entries(found)) {
-        const bare = Object.keys(seconds).filter((peer) => peer.startsWith("WebCrypto"));
+        const bare = Object.keys(seconds).filter((peer) => /^WebCrypto.*flight/.test(peer));
         const fastest = bare.reduce((a, b) => (seconds[a] < seconds[b] ? a : b));
         report.times({ case: name, size, direction }, seconds, fastest);
         const what = `${name}, ${human(size)} ${direction}`;
@@ -92,11 +94,11 @@ async function one({ name, launch, toWebCrypto, calls, workers }, url, args, rep
 async function serve(folder) {
   const server = createServer(async (request, response) => {
     const name = new URL(request.url, "http://localhost").pathname.slice(1);
+    // Isolated pages have a finer clock; their workers have to say the same.
+    response.setHeader("cross-origin-opener-policy", "same-origin");
+    response.setHeader("cross-origin-embedder-policy", "require-corp");
     if (!name) {
       response.setHeader("content-type", "text/html");
-      // Isolated pages have a finer clock.
-      response.setHeader("cross-origin-opener-policy", "same-origin");
-      response.setHeader("cross-origin-embedder-policy", "require-corp");
       return response.end('<!doctype html><script type="module" src="page.js"></script>');
     }
     try {
