@@ -45,7 +45,7 @@ const inlined = {
 };
 
 await build({
-  entryPoints: ["js/web.ts", "js/node.ts", "js/worker.ts"],
+  entryPoints: ["js/web.ts", "js/node.ts", "js/worker.ts", "js/files.ts"],
   outdir: join(out, "dist"),
   bundle: true,
   splitting: true,
@@ -72,6 +72,7 @@ function reach(name) {
 }
 reach("index.d.ts");
 reach("worker.d.ts");
+reach("files.d.ts");
 for (const name of readdirSync(dist)) {
   if (name.endsWith(".d.ts") && !reached.has(name)) rmSync(join(dist, name));
 }

@@ -5,21 +5,9 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
-import puppeteer from "puppeteer-core";
 
 import { human } from "./report.js";
-
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--js-flags=--expose-gc",
-];
+import { chromium, firefox } from "./web/browsers.mjs";
 
 /**
  * What each browser has to reach: `toWebCrypto` of WebCrypto in pieces of 16 KiB, so many `calls` a
@@ -27,8 +15,14 @@ const CHROMIUM_FLAGS = [
  * anyway: workers get it no more.
  */
 const BROWSERS = [
-  { name: "Chromium", launch: launchChromium, toWebCrypto: 0.85, calls: 30_000, workers: 1.6 },
-  { name: "Firefox", launch: launchFirefox, toWebCrypto: 0.8 },
+  {
+    name: "Chromium",
+    launch: (args) => chromium(args.chromium, "--js-flags=--expose-gc"),
+    toWebCrypto: 0.85,
+    calls: 30_000,
+    workers: 1.6,
+  },
+  { name: "Firefox", launch: (args) => firefox(args.firefox), toWebCrypto: 0.8 },
 ];
 
 const KIB = 1 << 10;
@@ -38,7 +32,9 @@ export async function measure(args, report) {
   const folder = join(args.work, "page");
   const aws = join(args.work, "aws-browser", "peer.js");
   await build({
-    entryPoints: ["page.js", "pool_worker.js"].map((name) => join(import.meta.dirname, name)),
+    entryPoints: ["page.js", "pool_worker.js", "webcrypto_worker.js"].map((name) =>
+      join(import.meta.dirname, name),
+    ),
     bundle: true,
     splitting: true,
     format: "esm",
@@ -58,21 +54,22 @@ export async function measure(args, report) {
 async function one({ name, launch, toWebCrypto, calls, workers }, url, args, report) {
   const browser = await launch(args);
   try {
-    const call = (work, ...values) => browser.page.evaluate(work, ...values);
-    browser.page.on("pageerror", (error) => console.error(`${name}: ${error.stack ?? error}`));
-    await browser.page.goto(url);
+    const page = await browser.newPage();
+    const call = (work, ...values) => page.evaluate(work, ...values);
+    page.on("pageerror", (error) => console.error(`${name}: ${error.stack ?? error}`));
+    await page.goto(url);
     const peers = await call(() => bench.peers);
     for (const size of [KIB, MIB, args.quick ? 8 * MIB : 100 * MIB]) {
       console.log(`${name}: messages of ${human(size)}`);
       // Workers take no part in what is smaller.
-      const names = peers.filter((peer) => size > KIB || !/workers|8 in flight/.test(peer));
+      const names = peers.filter((peer) => size > KIB || !/worker|8 in flight/.test(peer));
       const found = await call(({ names, size, quick }) => bench.measure(names, size, quick), {
         names,
         size,
         quick: args.quick,
       });
       for (const [direction, seconds] of Object.entries(found)) {
-        const bare = Object.keys(seconds).filter((peer) => peer.startsWith("WebCrypto"));
+        const bare = Object.keys(seconds).filter((peer) => /^WebCrypto.*flight/.test(peer));
         const fastest = bare.reduce((a, b) => (seconds[a] < seconds[b] ? a : b));
         report.times({ case: name, size, direction }, seconds, fastest);
         const what = `${name}, ${human(size)} ${direction}`;
@@ -93,34 +90,15 @@ async function one({ name, launch, toWebCrypto, calls, workers }, url, args, rep
   }
 }
 
-async function launchChromium({ chromium: executablePath }) {
-  const browser = await chromium.launch({ executablePath, headless: true, args: CHROMIUM_FLAGS });
-  const page = await browser.newPage();
-  return { page, close: () => browser.close() };
-}
-
-async function launchFirefox({ firefox: executablePath }) {
-  const browser = await puppeteer.launch({
-    browser: "firefox",
-    protocol: "webDriverBiDi",
-    executablePath,
-    headless: true,
-    // One call measures for minutes.
-    protocolTimeout: 3_600_000,
-  });
-  const page = await browser.newPage();
-  return { page, close: () => browser.close() };
-}
-
 /** Serves a folder, and a page with its script, on a free port. */
 async function serve(folder) {
   const server = createServer(async (request, response) => {
     const name = new URL(request.url, "http://localhost").pathname.slice(1);
+    // Isolated pages have a finer clock; their workers have to say the same.
+    response.setHeader("cross-origin-opener-policy", "same-origin");
+    response.setHeader("cross-origin-embedder-policy", "require-corp");
     if (!name) {
       response.setHeader("content-type", "text/html");
-      // Isolated pages have a finer clock.
-      response.setHeader("cross-origin-opener-policy", "same-origin");
-      response.setHeader("cross-origin-embedder-policy", "require-corp");
       return response.end('<!doctype html><script type="module" src="page.js"></script>');
     }
     try {

@@ -12,6 +12,8 @@ const PEERS = {
   "keyfold, 2 workers": keyfold.messages(2),
   "WebCrypto, 1 in flight": webcrypto.messages(1),
   "WebCrypto, 8 in flight": webcrypto.messages(8),
+  "WebCrypto, alone in 1 worker": webcrypto.alone(1),
+  "WebCrypto, alone in 2 workers": webcrypto.alone(2),
   "@aws-crypto/client-browser": aws.messages,
   "@noble/ciphers": noble.messages,
   "age-encryption": age.messages,

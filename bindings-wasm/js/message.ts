@@ -13,6 +13,8 @@ export const SEGMENT = 16_384;
 export const SEALED = SEGMENT + 16;
 /** Salt and commitment before the first segment. */
 export const PREFIX = 56;
+/** The longest signature after the last segment (clause 7.1). */
+export const MAX_TRAILER = 512;
 /** Segments that are handed out at once: 8 MiB, so that the host seldom waits for the next ones. */
 export const BATCH = 512;
 
@@ -171,7 +173,7 @@ export async function openWhole(
     let rest = body.subarray(PREFIX);
     let to = 0;
     for (;;) {
-      const available = Math.min(rest.length, BATCH * SEALED + 1024);
+      const available = Math.min(rest.length, BATCH * SEALED + MAX_TRAILER);
       const nonces = machine.use((opening) => opening.handOut(available));
       const count = nonces.length / 12;
       if (count === 0) break;

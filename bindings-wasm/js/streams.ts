@@ -5,6 +5,7 @@ import { Handle, cancelled, glue, guard, settle, throwIfAborted } from "./engine
 import { KeyfoldError } from "./errors.js";
 import { type SegmentCipher, host } from "./host.js";
 import {
+  MAX_TRAILER,
   PREFIX,
   SEALED,
   SEGMENT,
@@ -18,6 +19,8 @@ import type { Bytes, LongOptions } from "./types.js";
 
 /** Bytes that are under way at the most: what a stream holds beside its queues. */
 const AHEAD = 1 << 20;
+/** What is ready before somebody takes it: the next segments are sealed while these are written. */
+const READY = { highWaterMark: AHEAD / 2, size: (part: Uint8Array) => part.length };
 
 type Out = TransformStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
@@ -95,7 +98,7 @@ abstract class Machine {
   protected abstract free(): void;
 
   stream(): TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
-    return new TransformStream<Bytes, Uint8Array<ArrayBuffer>>({
+    const transformer: Transformer<Bytes, Uint8Array<ArrayBuffer>> & { cancel(): void } = {
       start: (out) => {
         this.#pipeline = new Pipeline(out);
         const { signal } = this.#options;
@@ -117,7 +120,8 @@ abstract class Machine {
         }),
       // Not in every host: there the machine ends with its last reference.
       cancel: () => this.#end(),
-    } as Transformer<Bytes, Uint8Array<ArrayBuffer>>);
+    };
+    return new TransformStream(transformer, undefined, READY);
   }
 
   async #run(work: () => Promise<void>): Promise<void> {
@@ -337,7 +341,7 @@ export class OpenMachine extends Machine {
 
   async #segments(): Promise<void> {
     for (;;) {
-      const available = Math.min(this.#queue.length, AHEAD / 2 + 1024);
+      const available = Math.min(this.#queue.length, AHEAD / 2 + MAX_TRAILER);
       const nonces = this.#machine().use((opening) => opening.handOut(available));
       const count = nonces.length / 12;
       if (count === 0) return;

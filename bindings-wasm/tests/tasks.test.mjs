@@ -286,7 +286,7 @@ test("a long stream holds little", async () => {
       if (taken % (1 << 20) < 70_000) await new Promise((resume) => setImmediate(resume));
     }
     assert.ok(taken >= parts * part.length);
-    // Two streams, each with at most 1 MiB under way, beside their queues.
+    // Two streams, each with at most 1 MiB under way and half a mebibyte ready.
     assert.ok(most < 4 << 20, `${kind}: ${most} bytes were held`);
   }
 });

@@ -1,9 +1,10 @@
 /** Files on their way through the package: in pieces, to the disk where the browser streams there. */
 
 import { isCancelled } from "./errors";
+import { contextOf, type Pairs } from "./form";
 import { MAX_HEADER, inspect, keyfold, keyUri, opener, signers } from "./keyfold";
 import { Store } from "./store";
-import { contextOf, save, say, type Pairs } from "./ui";
+import { save, say } from "./ui";
 
 /** What a file that is saved here becomes: a stream to the disk, where the browser has one. */
 interface SaveWindow {

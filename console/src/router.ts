@@ -1,6 +1,6 @@
 /** Where in the page somebody is: `#/view` or `#/view/argument`. */
 
-import { useEffect, useState } from "preact/hooks";
+import { Store, useStore } from "./store";
 
 /** A place in the page. */
 export interface Place {
@@ -31,13 +31,10 @@ function read(): Place {
   }
 }
 
+const place = new Store(read());
+addEventListener("hashchange", () => place.set(read()));
+
 /** The place, now and whenever it changes. */
 export function usePlace(): Place {
-  const [place, setPlace] = useState(read);
-  useEffect(() => {
-    const moved = () => setPlace(read());
-    addEventListener("hashchange", moved);
-    return () => removeEventListener("hashchange", moved);
-  }, []);
-  return place;
+  return useStore(place);
 }

@@ -1,6 +1,6 @@
 /** The frame around all views: who is signed in, where to go, light and dark. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { forgetFiles } from "./jobs";
 import { forget } from "./keyfold";
@@ -8,7 +8,8 @@ import { address, usePlace } from "./router";
 import * as session from "./session";
 import { useStore } from "./store";
 import { choose, theme, type Theme } from "./theme";
-import { Dialog, Voice, forgetAliases } from "./ui";
+import { forgetAliases } from "./form";
+import { Dialog, Voice } from "./ui";
 import { Audit } from "./views/audit";
 import { Data } from "./views/data";
 import { Files } from "./views/files";
@@ -84,7 +85,7 @@ function Frame({ now }: { now: Exclude<session.State, { kind: "out" }> }) {
   const main = useRef<HTMLElement>(null);
   const nav = useRef<HTMLElement>(null);
   const current = VIEWS.find(([name]) => name === (PARTS[place.view] ?? place.view)) ?? VIEWS[0];
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${current[1]} · keyfold`;
     // Whoever came by a link goes on from the heading of what they came to.
     main.current?.querySelector("h1")?.focus();

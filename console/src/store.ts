@@ -1,6 +1,6 @@
 /** Values that outlive a view, and tell whoever shows them when they change. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
 /** One value. */
 export class Store<T> {
@@ -26,6 +26,7 @@ export class Store<T> {
 /** The value of a store, now and whenever it changes. */
 export function useStore<T>(store: Store<T>): T {
   const [, again] = useState({});
-  useEffect(() => store.watch(() => again({})), [store]);
+  // In the turn that shows it: a plain effect comes later, and misses what changes in between.
+  useLayoutEffect(() => store.watch(() => again({})), [store]);
   return store.get();
 }

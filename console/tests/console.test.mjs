@@ -6,13 +6,13 @@ import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 
 import { addPair, close, createKey, go, launch, open, refusal, signIn } from "./pages.mjs";
-import { Server } from "./support.mjs";
+import { ConsoleServer } from "./support.mjs";
 
 let server;
 let browser;
 let token;
 before(async () => {
-  server = await Server.start();
+  server = await ConsoleServer.start();
   browser = await launch();
   token = await server.token();
   await server.keyfold("key", "create", "--alias", "alias/docs");
@@ -121,7 +121,7 @@ test("a key from its making to its end", async () => {
     "the focus is where it was",
   );
   await page.getByRole("button", { name: "Schedule deletion …" }).click();
-  await dialog.getByLabel("Days until it is destroyed").fill("7");
+  await dialog.getByLabel("Days until the key is destroyed").fill("7");
   await dialog.getByLabel(/^Type/).fill("alias/life");
   await end.click();
   await page.getByText("This key ends on").waitFor();
@@ -186,7 +186,7 @@ test("a secret is seen when somebody asks, and hidden again", async () => {
   await page.getByRole("button", { name: "Delete …" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel(/^Type/).fill("db/password");
-  await dialog.getByRole("button", { name: "Delete the secret" }).click();
+  await dialog.getByRole("button", { name: "Schedule the deletion" }).click();
   await page.getByText("This secret ends on").waitFor();
   await page.getByRole("button", { name: "Restore" }).click();
   await page.getByRole("button", { name: "Delete …" }).waitFor();

@@ -19,13 +19,13 @@ import {
   saved,
   signIn,
 } from "./pages.mjs";
-import { Server } from "./support.mjs";
+import { ConsoleServer } from "./support.mjs";
 
 let server;
 let browser;
 let token;
 before(async () => {
-  server = await Server.start();
+  server = await ConsoleServer.start();
   browser = await launch();
   token = await server.token();
   await server.keyfold("key", "create", "--alias", "alias/docs");

@@ -6,20 +6,15 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import puppeteer from "puppeteer-core";
-
-import { Server, WATCH, given } from "./support.mjs";
+import { ConsoleServer, WATCH } from "./support.mjs";
+import { firefox } from "./web/browsers.mjs";
+import { given } from "./web/server.mjs";
 
 let server;
 let browser;
 before(async () => {
-  server = await Server.start();
-  browser = await puppeteer.launch({
-    browser: "firefox",
-    protocol: "webDriverBiDi",
-    executablePath: given("KEYFOLD_FIREFOX"),
-    headless: true,
-  });
+  server = await ConsoleServer.start();
+  browser = await firefox(given("KEYFOLD_FIREFOX"));
 });
 after(async () => {
   await browser?.close();

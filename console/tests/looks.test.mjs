@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { close, launch, open, refusal, signIn } from "./pages.mjs";
-import { Server, given } from "./support.mjs";
+import { ConsoleServer } from "./support.mjs";
+import { given } from "./web/server.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -17,7 +18,7 @@ let browser;
 let token;
 let key;
 before(async () => {
-  server = await Server.start();
+  server = await ConsoleServer.start();
   browser = await launch();
   token = await server.token();
   for (const [alias, ...options] of [
@@ -132,21 +133,6 @@ async function barriers(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
-/** Goes to a view that is none of those before: what was begun there may still lead away once. */
-async function elsewhere(page) {
-  const heading = page.getByRole("heading", { level: 1, name: "Sign and verify" });
-  for (let left = 4; ; left -= 1) {
-    await page.evaluate(() => (location.hash = "#/sign"));
-    try {
-      return await heading.waitFor({ timeout: 5000 });
-    } catch (error) {
-      if (left === 0) throw error;
-      await page.keyboard.press("Escape");
-      await page.evaluate(() => (location.hash = "#/keys"));
-    }
-  }
-}
-
 for (const [colorScheme, width, height] of LOOKS) {
   test(`${colorScheme}, ${width} wide`, async () => {
     const page = await open(browser, server, { colorScheme, viewport: { width, height } });
@@ -168,7 +154,8 @@ for (const [colorScheme, width, height] of LOOKS) {
     await signIn(page, token);
     for (const [name, [place, prepare]] of Object.entries(VIEWS)) {
       // From elsewhere, so that each view is as new.
-      await elsewhere(page);
+      await page.evaluate(() => (location.hash = "#/sign"));
+      await page.getByRole("heading", { level: 1, name: "Sign and verify" }).waitFor();
       if (!["sign", "verify"].includes(name)) {
         const hash = typeof place === "function" ? place() : place;
         await page.evaluate((hash) => (location.hash = hash), hash);

@@ -2,23 +2,11 @@
 
 import assert from "node:assert/strict";
 
-import { chromium } from "playwright-core";
+import { MAX_SHIFT, WATCH } from "./support.mjs";
+import { chromium } from "./web/browsers.mjs";
+import { given } from "./web/server.mjs";
 
-import { MAX_SHIFT, WATCH, given } from "./support.mjs";
-
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-export function launch() {
-  return chromium.launch({ executablePath: given("KEYFOLD_CHROMIUM"), args: FLAGS });
-}
+export const launch = () => chromium(given("KEYFOLD_CHROMIUM"));
 
 /** What the browser itself writes for each refusal of the server; refusals are tested by name. */
 const REFUSAL = /^Failed to load resource: the server responded with a status of 4\d\d/;

@@ -1,51 +1,15 @@
 /** A server of a test's own, and what every page must keep to. */
 
-import { spawn, execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { promisify } from "node:util";
+import { Server } from "./web/server.mjs";
 
-const run = promisify(execFile);
-
-/** What the environment has to name; `cargo xtask test --only console` sets it. */
-export function given(variable) {
-  const value = process.env[variable];
-  if (!value) throw new Error(`${variable} is not set: cargo xtask test --only console sets it`);
-  return value;
-}
-
-/** `keyfold serve`, in a home of its own, on a free port of this machine. */
-export class Server {
-  static async start() {
-    const server = new Server();
-    server.home = await mkdtemp(join(tmpdir(), "keyfold-console-"));
-    await server.keyfold("init");
-    server.process = spawn(
-      given("KEYFOLD_COMMAND"),
-      ["serve", "--listen", "127.0.0.1:0", "--log-level", "debug"],
-      { env: server.environment(), stdio: ["ignore", "pipe", "pipe"] },
-    );
-    server.log = "";
-    server.process.stderr.on("data", (text) => (server.log += text));
-    for await (const line of createInterface(server.process.stdout)) {
-      server.url = line.replace(/^listening on /, "");
-      break;
-    }
-    if (!server.url) throw new Error(`the server does not start: ${server.log}`);
-    server.console = `${server.url}/console/`;
-    return server;
+/** A server with the console. */
+export class ConsoleServer extends Server {
+  async prepare() {
+    return ["--log-level", "debug"];
   }
 
-  environment() {
-    return { ...process.env, KEYFOLD_HOME: this.home };
-  }
-
-  /** Runs the command line, on the same store; answers what it prints. */
-  async keyfold(...words) {
-    const options = { env: this.environment(), maxBuffer: 1 << 26 };
-    return (await run(given("KEYFOLD_COMMAND"), words, options)).stdout.trim();
+  get console() {
+    return `${this.url}/console/`;
   }
 
   /** A token that may do everything, unless options say less. */
@@ -63,14 +27,6 @@ export class Server {
     };
     const response = await fetch(this.url, { method: "POST", headers, body: JSON.stringify(body) });
     return response.status;
-  }
-
-  async stop() {
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.kill("SIGTERM");
-    const code = await ended;
-    await rm(this.home, { recursive: true, force: true });
-    if (code !== 0) throw new Error(`the server ended with ${code}: ${this.log}`);
   }
 }
 

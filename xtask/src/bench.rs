@@ -109,7 +109,7 @@ fn python(workspace: &Workspace) -> Result<Command> {
 fn browser(workspace: &Workspace) -> Result<Command> {
     const FOLDER: &str = "bench-browser";
     let package = npm::npm(workspace)?.packed;
-    let main = install::node(workspace, "bench-browser/main", "benches/browser")?;
+    let main = install::web(workspace, "bench-browser/main", "benches/browser")?;
     install::add(&main, &package)?;
     // The two of AWS, installed together, break each other.
     for peer in ["aws-browser", "aws-node"] {

@@ -181,6 +181,15 @@ pub(crate) fn node(workspace: &Workspace, name: &str, source: &str) -> Result<Pa
     Ok(folder)
 }
 
+/// As [`node`], for a suite that starts browsers: what all of these share is its folder `web`.
+pub(crate) fn web(workspace: &Workspace, name: &str, source: &str) -> Result<PathBuf> {
+    let folder = node(workspace, name, source)?;
+    let web = folder.join("web");
+    std::fs::create_dir_all(&web)?;
+    mirror(&workspace.root.join("tests/web"), &web)?;
+    Ok(folder)
+}
+
 /// `npm` in a folder.
 pub(crate) fn npm(folder: &Path) -> Command {
     let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -45,8 +46,17 @@ const WASM_PASSES: [&str; 6] = [
     "--minify-imports-and-exports-and-modules",
 ];
 
-/// Builds the package; answers where it is, and the folder from which it was packed.
+/// Builds the package, once in a run of several steps.
 pub(crate) fn npm(workspace: &Workspace) -> Result<Package> {
+    static BUILT: OnceLock<Package> = OnceLock::new();
+    if let Some(package) = BUILT.get() {
+        return Ok(package.clone());
+    }
+    let package = build(workspace)?;
+    Ok(BUILT.get_or_init(|| package).clone())
+}
+
+fn build(workspace: &Workspace) -> Result<Package> {
     let tools = Tools::install(workspace)?;
     let out = workspace.target.join("npm");
     let (made, package) = (out.join("build"), out.join("package"));
@@ -80,6 +90,7 @@ pub(crate) fn npm(workspace: &Workspace) -> Result<Package> {
 }
 
 /// What was built.
+#[derive(Clone)]
 pub(crate) struct Package {
     /// The file that goes to npm.
     pub(crate) packed: PathBuf,

@@ -1,36 +1,11 @@
 /** Browsers, each in a fresh profile; a page's faults are failures. */
 
-import { chromium } from "playwright-core";
-import puppeteer from "puppeteer-core";
-
-import { given } from "./support.js";
-
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+import { chromium, firefox } from "./web/browsers.mjs";
+import { given } from "./web/server.mjs";
 
 const LAUNCH = {
-  chromium: () =>
-    chromium.launch({
-      executablePath: given("KEYFOLD_CHROMIUM"),
-      headless: true,
-      args: CHROMIUM_FLAGS,
-    }),
-  firefox: () =>
-    puppeteer.launch({
-      browser: "firefox",
-      protocol: "webDriverBiDi",
-      executablePath: given("KEYFOLD_FIREFOX"),
-      headless: true,
-      // A call is over when all of its vectors are.
-      protocolTimeout: 600_000,
-    }),
+  chromium: () => chromium(given("KEYFOLD_CHROMIUM")),
+  firefox: () => firefox(given("KEYFOLD_FIREFOX")),
 };
 
 export const launch = (name) => LAUNCH[name]();

@@ -1,44 +1,18 @@
 /** What the tests start: keyfold's own server, and a site that serves pages as strictly as any. */
 
-import { execFile, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { extname, join, resolve, sep } from "node:path";
-import { createInterface } from "node:readline";
-import { promisify } from "node:util";
 
-const run = promisify(execFile);
+import { Server, given } from "./web/server.mjs";
 
-/** What the environment has to name; `cargo xtask test --only browsers` sets it. */
-export function given(variable) {
-  const value = process.env[variable];
-  if (!value) throw new Error(`${variable} is not set: cargo xtask test --only browsers sets it`);
-  return value;
-}
-
-/** `keyfold serve`, in a home of its own, on a free port of this machine. */
-export class Server {
+/** A server that pages call. */
+export class PageServer extends Server {
   /** Pages of these origins may call. */
-  static async start(origins) {
-    const server = new Server();
-    server.home = await mkdtemp(join(tmpdir(), "keyfold-browsers-"));
-    await server.keyfold("init");
-    await server.keyfold("key", "create", "--alias", "alias/docs");
-    server.process = spawn(
-      given("KEYFOLD_COMMAND"),
-      ["serve", "--listen", "127.0.0.1:0", "--config", await server.#configuration(origins)],
-      { env: server.environment(), stdio: ["ignore", "pipe", "pipe"] },
-    );
-    server.log = "";
-    server.process.stderr.on("data", (text) => (server.log += text));
-    for await (const line of createInterface(server.process.stdout)) {
-      server.url = line.replace(/^listening on /, "");
-      break;
-    }
-    if (!server.url) throw new Error(`the server does not start: ${server.log}`);
-    return server;
+  async prepare(origins) {
+    await this.keyfold("key", "create", "--alias", "alias/docs");
+    return ["--config", await this.#configuration(origins)];
   }
 
   /** With an issuer of tokens whose clock is exact, so that tokens end when they say. */
@@ -86,24 +60,6 @@ allow = ["*"]
   get access() {
     return { url: this.url, token: this.token(3600) };
   }
-
-  environment() {
-    return { ...process.env, KEYFOLD_HOME: this.home };
-  }
-
-  /** Runs the command line, on the same store; answers what it prints. */
-  async keyfold(...words) {
-    const options = { env: this.environment(), maxBuffer: 1 << 26 };
-    return (await run(given("KEYFOLD_COMMAND"), words, options)).stdout.trim();
-  }
-
-  async stop() {
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.kill("SIGTERM");
-    const code = await ended;
-    await rm(this.home, { recursive: true, force: true });
-    if (code !== 0) throw new Error(`the server ended with ${code}: ${this.log}`);
-  }
 }
 
 /** An address of this machine where nobody listens. */
@@ -119,7 +75,8 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".json": "applic
 
 /**
  * A site with the pages of a folder, on a free port of this machine, under a strict content security
- * policy, which forbids WebAssembly as well to `?no-wasm`. It stores what is PUT under `/stored/`, and serves it with ranges, or with a fault.
+ * policy, which forbids WebAssembly as well to `?no-wasm`. It stores what is PUT under `/stored/`,
+ * and serves it with ranges, or with a fault.
  */
 export class Site {
   static async start(folder) {

@@ -3,8 +3,10 @@
 import { useEffect, useState } from "preact/hooks";
 
 import * as api from "../api";
+import { TextField } from "../form";
 import { count, time } from "../format";
-import { Empty, Facts, Failure, Table, TextField, View, say, useTask } from "../ui";
+import { useTask } from "../load";
+import { Empty, Facts, Failure, Table, View, say } from "../ui";
 
 /** Members of a record that have a column of their own. */
 const SHOWN = ["seq", "time", "operation", "result"];

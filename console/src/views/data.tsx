@@ -3,23 +3,20 @@
 import { useState } from "preact/hooks";
 
 import { FormError } from "../errors";
-import { fromBase64, toBase64, toText } from "../format";
-import { keyUri, keyfold, opener, signers } from "../keyfold";
 import {
   AreaField,
   Choice,
   ContextField,
-  Copy,
-  Failure,
   Form,
   KeyField,
   Submit,
-  View,
   contextOf,
-  say,
-  useTask,
   type Pairs,
-} from "../ui";
+} from "../form";
+import { fromBase64, toBase64, toText } from "../format";
+import { keyUri, keyfold, opener, signers } from "../keyfold";
+import { useTask } from "../load";
+import { Copy, Failure, View, say } from "../ui";
 
 type Way = "envelope" | "server";
 

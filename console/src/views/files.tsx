@@ -2,6 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 
+import { ContextField, KeyField, type Pairs } from "../form";
 import { size } from "../format";
 import {
   MEMORY,
@@ -17,7 +18,7 @@ import {
   type Way,
 } from "../jobs";
 import { useStore } from "../store";
-import { ContextField, Empty, Failure, KeyField, View, save, type Pairs } from "../ui";
+import { Empty, Failure, View, save } from "../ui";
 
 export function Files() {
   const list = useStore(jobs);

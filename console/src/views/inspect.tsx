@@ -3,9 +3,11 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { FormError } from "../errors";
+import { AreaField, FileField } from "../form";
 import { count, fromBase64, size, toBase64 } from "../format";
 import { MAX_HEADER, inspect, type EnvelopeInfo } from "../keyfold";
-import { AreaField, Empty, Facts, Failure, Field, Table, View, say, useTask } from "../ui";
+import { useTask } from "../load";
+import { Empty, Facts, Failure, Table, View, say } from "../ui";
 
 /** Body of suite 1 and 2 (docs/spec/envelope.md): salt and commitment, then segments. */
 const SALT = 24;
@@ -52,19 +54,15 @@ export function Inspect() {
       lead="Shows what an envelope says of itself. Nothing of that is proven before it is opened."
     >
       <div class="columns">
-        <Field label="An envelope in a file" hint="Only its first 64 KiB are read.">
-          {(ids) => (
-            <input
-              {...ids}
-              type="file"
-              onChange={(event) => {
-                const file = event.currentTarget.files?.[0];
-                if (!file) return;
-                void look(file.name, file.size, () => file.slice(0, MAX_HEADER).arrayBuffer());
-              }}
-            />
-          )}
-        </Field>
+        <FileField
+          label="An envelope in a file"
+          hint="Only its first 64 KiB are read."
+          required={false}
+          set={(file) => {
+            if (!file) return;
+            void look(file.name, file.size, () => file.slice(0, MAX_HEADER).arrayBuffer());
+          }}
+        />
         <AreaField label="Or in base64" code rows={3} value={text} set={setText} />
       </div>
       <Failure of={task.error} />

@@ -3,24 +3,13 @@
 import { useState } from "preact/hooks";
 
 import * as api from "../api";
+import { Deletion } from "../deletion";
+import { Form, TextField, forgetAliases } from "../form";
 import { date, tail } from "../format";
 import { keyName, keyfold, keyUri } from "../keyfold";
+import { useLoad, useTask, type Loaded } from "../load";
 import { address } from "../router";
-import {
-  Copy,
-  Dialog,
-  Facts,
-  Failure,
-  Form,
-  Table,
-  TextField,
-  View,
-  forgetAliases,
-  say,
-  useLoad,
-  useTask,
-  type Loaded,
-} from "../ui";
+import { Copy, Facts, Failure, Table, View, say } from "../ui";
 import { State, spec, usage } from "./keys";
 
 interface Found {
@@ -132,64 +121,22 @@ function Actions({ found, reload }: { found: Found; reload: () => void }) {
         </button>
       )}
       <Failure of={task.error} />
-      {ending && <Ending found={found} close={() => setEnding(false)} reload={reload} />}
+      {ending && (
+        <Deletion
+          of="key"
+          title="Schedule the deletion of this key"
+          word={found.aliases[0] ?? id}
+          schedule={(days) => api.scheduleDeletion(id, days)}
+          close={() => setEnding(false)}
+          done={reload}
+        >
+          At once, nobody can encrypt, decrypt, sign or verify with it. When the time is over the
+          key is destroyed, and{" "}
+          <strong>everything that is encrypted under it is lost for good</strong>, in every copy.
+          Until then the deletion can be cancelled. To stop its use only, disable it.
+        </Deletion>
+      )}
     </>
-  );
-}
-
-/** The one thing that cannot be undone: it says so, waits days, and wants a word typed. */
-function Ending(props: { found: Found; close: () => void; reload: () => void }) {
-  const { key, aliases } = props.found;
-  const word = aliases[0] ?? key.KeyId;
-  const [days, setDays] = useState("30");
-  const [typed, setTyped] = useState("");
-  const task = useTask();
-  const submit = async () => {
-    const done = await task.run(async () => {
-      await api.scheduleDeletion(key.KeyId, Number(days));
-    });
-    if (!done) return;
-    say("The deletion is scheduled");
-    props.close();
-    props.reload();
-  };
-  return (
-    <Dialog title="Schedule the deletion of this key" close={props.close} danger>
-      <p>
-        At once, nobody can encrypt, decrypt, sign or verify with it. When the time is over the key
-        is destroyed, and <strong>everything that is encrypted under it is lost for good</strong>,
-        in every copy. To stop its use only, disable it.
-      </p>
-      <Form submit={() => void submit()}>
-        <TextField
-          label="Days until it is destroyed"
-          hint="7 to 30. Until then the deletion can be cancelled."
-          type="number"
-          min={7}
-          max={30}
-          required
-          value={days}
-          set={setDays}
-        />
-        <TextField
-          label={`Type ${word} to confirm`}
-          required
-          pattern={word.replaceAll(/[^\w]/g, "\\$&")}
-          title={word}
-          value={typed}
-          set={setTyped}
-        />
-        <Failure of={task.error} />
-        <div class="buttons">
-          <button type="button" onClick={props.close}>
-            Keep the key
-          </button>
-          <button type="submit" class="main danger" disabled={typed !== word}>
-            Schedule the deletion
-          </button>
-        </div>
-      </Form>
-    </Dialog>
   );
 }
 

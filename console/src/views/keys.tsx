@@ -3,24 +3,12 @@
 import { useState } from "preact/hooks";
 
 import * as api from "../api";
+import { Choice, Form, SelectField, Submit, TextField, forgetAliases } from "../form";
 import { date } from "../format";
 import { keyName } from "../keyfold";
+import { useLoad, useTask } from "../load";
 import { address, go } from "../router";
-import {
-  Choice,
-  Empty,
-  Failure,
-  Form,
-  SelectField,
-  Submit,
-  Table,
-  TextField,
-  View,
-  forgetAliases,
-  say,
-  useLoad,
-  useTask,
-} from "../ui";
+import { Empty, Failure, Pager, Table, View, say, usePages } from "../ui";
 
 /** Each key of a page costs a call of its own. */
 const PAGE = 25;
@@ -66,10 +54,8 @@ export function spec(name: string): string {
 }
 
 export function Keys() {
-  const [markers, setMarkers] = useState<(string | undefined)[]>([undefined]);
-  const marker = markers.at(-1);
-  const found = useLoad((signal) => load(marker, signal), [marker]);
-  const next = found.value?.next;
+  const pages = usePages();
+  const found = useLoad((signal) => load(pages.marker, signal), [pages.marker]);
   return (
     <View
       title="Keys"
@@ -116,20 +102,7 @@ export function Keys() {
           )}
         </Table>
       )}
-      {(markers.length > 1 || next) && (
-        <p class="pages">
-          <button
-            type="button"
-            disabled={markers.length === 1}
-            onClick={() => setMarkers(markers.slice(0, -1))}
-          >
-            Earlier
-          </button>
-          <button type="button" disabled={!next} onClick={() => setMarkers([...markers, next])}>
-            Later
-          </button>
-        </p>
-      )}
+      <Pager pages={pages} next={found.value?.next} />
     </View>
   );
 }

@@ -3,24 +3,21 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { FormError } from "../errors";
-import { count, hexDump, size, toText } from "../format";
-import { keyfold, opener } from "../keyfold";
 import {
   Choice,
   ContextField,
-  Failure,
-  Field,
+  FileField,
   Form,
   KeyField,
   Submit,
   TextField,
-  View,
   contextOf,
-  save,
-  say,
-  useTask,
   type Pairs,
-} from "../ui";
+} from "../form";
+import { count, hexDump, size, toText } from "../format";
+import { keyfold, opener } from "../keyfold";
+import { useTask } from "../load";
+import { Failure, View, save, say } from "../ui";
 
 /** How much of a part is shown, in bytes; all of it can be saved. */
 const SHOWN = 4096;
@@ -95,16 +92,7 @@ export function Range() {
             ]}
           />
           {from === "file" ? (
-            <Field label="Envelope">
-              {(ids) => (
-                <input
-                  {...ids}
-                  type="file"
-                  required
-                  onChange={(event) => setFile(event.currentTarget.files?.[0])}
-                />
-              )}
-            </Field>
+            <FileField label="Envelope" set={setFile} />
           ) : (
             <TextField
               label="Address"

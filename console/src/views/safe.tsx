@@ -3,30 +3,21 @@
 import { useState } from "preact/hooks";
 
 import * as api from "../api";
+import { Form, KeyField, Submit, TextField } from "../form";
 import { date } from "../format";
 import { keyName } from "../keyfold";
+import { useLoad, useTask } from "../load";
 import { address, go } from "../router";
-import {
-  Empty,
-  Failure,
-  Form,
-  KeyField,
-  Submit,
-  Table,
-  TextField,
-  View,
-  say,
-  useLoad,
-  useTask,
-} from "../ui";
+import { Empty, Failure, Pager, Table, View, say, usePages } from "../ui";
 import { ValueField } from "./secret";
 
 export function Safe() {
-  const [markers, setMarkers] = useState<(string | undefined)[]>([undefined]);
+  const pages = usePages();
   const [deleted, setDeleted] = useState(false);
-  const marker = markers.at(-1);
-  const found = useLoad((signal) => api.listSecrets(marker, deleted, signal), [marker, deleted]);
-  const next = found.value?.next;
+  const found = useLoad(
+    (signal) => api.listSecrets(pages.marker, deleted, signal),
+    [pages.marker, deleted],
+  );
   return (
     <View
       title="Safe"
@@ -42,14 +33,14 @@ export function Safe() {
           type="checkbox"
           checked={deleted}
           onChange={(event) => {
-            setMarkers([undefined]);
+            pages.restart();
             setDeleted(event.currentTarget.checked);
           }}
         />
         <span>Show those that wait for their deletion</span>
       </label>
       <Failure of={found.error} />
-      {found.value?.items.length === 0 && !next ? (
+      {found.value?.items.length === 0 && !found.value.next ? (
         <Empty title="No secret yet">
           <p>Store the first one: a password, a token, a connection string.</p>
         </Empty>
@@ -73,20 +64,7 @@ export function Safe() {
           ))}
         </Table>
       )}
-      {(markers.length > 1 || next) && (
-        <p class="pages">
-          <button
-            type="button"
-            disabled={markers.length === 1}
-            onClick={() => setMarkers(markers.slice(0, -1))}
-          >
-            Earlier
-          </button>
-          <button type="button" disabled={!next} onClick={() => setMarkers([...markers, next])}>
-            Later
-          </button>
-        </p>
-      )}
+      <Pager pages={pages} next={found.value?.next} />
     </View>
   );
 }

@@ -3,23 +3,12 @@
 import { useEffect, useState } from "preact/hooks";
 
 import * as api from "../api";
+import { Deletion } from "../deletion";
+import { Field, Form, Submit } from "../form";
 import { date, time, toText, fromBase64, tail } from "../format";
+import { useLoad, useTask } from "../load";
 import { address } from "../router";
-import {
-  Copy,
-  Dialog,
-  Facts,
-  Failure,
-  Field,
-  Form,
-  Submit,
-  Table,
-  TextField,
-  View,
-  say,
-  useLoad,
-  useTask,
-} from "../ui";
+import { Copy, Facts, Failure, Table, View, say } from "../ui";
 
 /** For how long a value is seen, in milliseconds. */
 const SEEN = 60_000;
@@ -109,7 +98,19 @@ export function Secret({ name }: { name: string }) {
           </Table>
         </>
       )}
-      {ending && <Ending name={name} close={() => setEnding(false)} reload={found.reload} />}
+      {ending && (
+        <Deletion
+          of="secret"
+          title="Delete this secret"
+          word={name}
+          schedule={(days) => api.deleteSecret(name, days)}
+          close={() => setEnding(false)}
+          done={found.reload}
+        >
+          At once nobody can read it. When the time is over{" "}
+          <strong>all its versions are lost for good</strong>; until then it can be restored.
+        </Deletion>
+      )}
     </View>
   );
 }
@@ -260,50 +261,5 @@ function Put({ name, reload }: { name: string; reload: () => void }) {
         </div>
       </Form>
     </section>
-  );
-}
-
-function Ending(props: { name: string; close: () => void; reload: () => void }) {
-  const [days, setDays] = useState("30");
-  const [typed, setTyped] = useState("");
-  const task = useTask();
-  const submit = async () => {
-    const done = await task.run(async () => {
-      await api.deleteSecret(props.name, Number(days));
-    });
-    if (!done) return;
-    say("The deletion is scheduled");
-    props.close();
-    props.reload();
-  };
-  return (
-    <Dialog title="Delete this secret" close={props.close} danger>
-      <p>
-        At once nobody can read it. When the time is over{" "}
-        <strong>all its versions are lost for good</strong>; until then it can be restored.
-      </p>
-      <Form submit={() => void submit()}>
-        <TextField
-          label="Days until it is gone"
-          hint="7 to 30."
-          type="number"
-          min={7}
-          max={30}
-          required
-          value={days}
-          set={setDays}
-        />
-        <TextField label={`Type ${props.name} to confirm`} required value={typed} set={setTyped} />
-        <Failure of={task.error} />
-        <div class="buttons">
-          <button type="button" onClick={props.close}>
-            Keep the secret
-          </button>
-          <button type="submit" class="main danger" disabled={typed !== props.name}>
-            Delete the secret
-          </button>
-        </div>
-      </Form>
-    </Dialog>
   );
 }

@@ -1,11 +1,13 @@
 /** Who is it? */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { callAs, isDenied } from "../api";
+import { Field, Form, Submit } from "../form";
+import { useTask } from "../load";
 import { signIn } from "../session";
-import { Failure, Field, Form, Submit, useTask } from "../ui";
 import { ThemeChoice } from "../shell";
+import { Failure } from "../ui";
 
 /** Asks for a token, and whether the server takes it. */
 export function TokenForm({ name }: { name: string }) {
@@ -63,7 +65,7 @@ export function TokenForm({ name }: { name: string }) {
 
 export function SignIn() {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = "Sign in · keyfold";
     heading.current?.focus();
   }, []);

@@ -1,26 +1,15 @@
 /** Signatures: made by the server, verified in this page. */
 
 import { useEffect, useState } from "preact/hooks";
-
-import { FormError } from "../errors";
-import { describeKey } from "../api";
 import { isKeyfoldError } from "keyfold";
+
+import { describeKey } from "../api";
+import { FormError } from "../errors";
+import { AreaField, Choice, FileField, Form, KeyField, SelectField, Submit } from "../form";
 import { fromBase64, size, toBase64 } from "../format";
 import { keyName, keyUri, keyfold } from "../keyfold";
-import {
-  AreaField,
-  Choice,
-  Copy,
-  Failure,
-  Field,
-  Form,
-  KeyField,
-  SelectField,
-  Submit,
-  View,
-  say,
-  useTask,
-} from "../ui";
+import { useTask } from "../load";
+import { Copy, Failure, View, say } from "../ui";
 
 /** The longest file, in bytes: it is read into memory. */
 const LONGEST = 256 * 1024 ** 2;
@@ -122,16 +111,7 @@ export function Sign() {
           {from === "text" ? (
             <AreaField label="Text" value={text} set={setText} />
           ) : (
-            <Field label="File">
-              {(ids) => (
-                <input
-                  {...ids}
-                  type="file"
-                  required
-                  onChange={(event) => setFile(event.currentTarget.files?.[0])}
-                />
-              )}
-            </Field>
+            <FileField label="File" set={setFile} />
           )}
           <KeyField value={key} set={setKey} hint="A key that signs." />
           <SelectField

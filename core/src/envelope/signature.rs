@@ -246,20 +246,15 @@ impl SignerPolicy {
     }
 
     fn verify(&self, signature: &EnvelopeSignature, digest: &[u8], trailer: &[u8]) -> Result<()> {
-        let parsed: Vec<PublicKey>;
-        let keys = if let SignerPolicy::OneOf(keys) = self {
-            keys
+        let holds = |key: &PublicKey| signature.verify(key, digest, trailer).is_ok();
+        let accepted = if let SignerPolicy::OneOf(keys) = self {
+            let spec = signature.key_spec();
+            keys.iter().any(|key| key.spec() == spec && holds(key))
         } else {
             let candidates = self.candidates(signature)?;
-            parsed = candidates.iter().filter_map(|key| key.parse().ok()).collect();
-            &parsed
+            candidates.iter().any(|key| key.parse().is_ok_and(|key| holds(&key)))
         };
-        let spec = signature.key_spec();
-        let mut candidates = keys.iter().filter(|key| key.spec() == spec);
-        if candidates.any(|key| signature.verify(key, digest, trailer).is_ok()) {
-            return Ok(());
-        }
-        Err(not_accepted())
+        if accepted { Ok(()) } else { Err(not_accepted()) }
     }
 }
 
@@ -365,8 +360,6 @@ impl SignatureHash {
         PendingSignature { signature, digest }
     }
 
-    /// # Errors
-    /// `signature_invalid`, unless `policy` accepts `trailer`.
     /// What a host verifies in the place of [`verify`](Self::verify).
     pub(crate) fn into_check(
         self,

@@ -63,7 +63,6 @@ impl Service {
         }
     }
 
-    /// What operations are called by on the wire.
     /// The service that has an operation: the names of the two are disjoint.
     ///
     /// ```
@@ -80,6 +79,7 @@ impl Service {
         }
     }
 
+    /// What operations are called by on the wire.
     const fn target(self) -> &'static str {
         match self {
             Service::Kms => "TrentService",

@@ -52,20 +52,17 @@ type Nonce = [u8; NONCE_LEN];
 /// # Ok::<(), keyfold::Error>(())
 /// ```
 pub struct HostSealer {
-    nonces: Nonces,
-    next: SegmentIndex,
-    signature: Option<SignatureHash>,
-    owed: usize,
+    segments: Segments,
 }
 
 impl HostSealer {
     pub(super) fn new(nonces: Nonces, signature: Option<SignatureHash>) -> Self {
-        HostSealer { nonces, next: SegmentIndex::ZERO, signature, owed: 0 }
+        HostSealer { segments: Segments::new(nonces, signature) }
     }
 
     /// Whether the digests of sealed segments must be taken back, for a signature.
     pub fn is_signed(&self) -> bool {
-        self.signature.is_some()
+        self.segments.hash.is_some()
     }
 
     /// Hands out all full segments of the next `available` bytes of plaintext. Each is sealed
@@ -74,13 +71,7 @@ impl HostSealer {
     /// # Errors
     /// `limit_exceeded` from 2^38 segments on.
     pub fn hand_out(&mut self, available: usize) -> Result<Vec<SegmentWork>> {
-        let count = available / SEGMENT_LEN;
-        // Checked first: the short last segment needs a number of its own.
-        let next = self.next.advance(count)?;
-        let work = self.nonces.work(self.next, count, SEGMENT_LEN);
-        self.next = next;
-        self.owed += count;
-        work
+        self.segments.hand_out(available / SEGMENT_LEN)
     }
 
     /// Takes back the SHA-256 of each sealed segment, in their order, where the message is signed.
@@ -88,7 +79,7 @@ impl HostSealer {
     /// # Errors
     /// `invalid_argument` for more of them than were handed out.
     pub fn take_back(&mut self, digests: &[SegmentDigest]) -> Result<()> {
-        take_back(&mut self.signature, &mut self.owed, digests)
+        self.segments.take_back(digests)
     }
 
     /// Hands out the last segment, of fewer than 16384 bytes.
@@ -99,16 +90,15 @@ impl HostSealer {
         if len >= SEGMENT_LEN {
             return Err(Error::invalid("the last segment is shorter than the others"));
         }
-        settled(self.signature.as_ref(), self.owed)?;
-        let work = self.nonces.one(self.next, len);
-        Ok((work, HostSealed { signature: self.signature }))
+        let (work, hash) = self.segments.hand_out_last(len)?;
+        Ok((work, HostSealed { hash }))
     }
 }
 
 /// A message whose last segment the host is sealing.
 #[must_use = "a signed envelope does not open without its signature"]
 pub struct HostSealed {
-    signature: Option<SignatureHash>,
+    hash: Option<SignatureHash>,
 }
 
 impl HostSealed {
@@ -118,9 +108,9 @@ impl HostSealed {
     /// # Errors
     /// `invalid_argument` where the message is signed and there is no digest.
     pub fn take_back(self, digest: Option<&SegmentDigest>) -> Result<Option<PendingSignature>> {
-        let Some(mut signature) = self.signature else { return Ok(None) };
-        signature.segment(digest.ok_or_else(digest_missing)?);
-        Ok(Some(signature.into_pending()))
+        let Some(mut hash) = self.hash else { return Ok(None) };
+        hash.segment(digest.ok_or_else(digest_missing)?);
+        Ok(Some(hash.into_pending()))
     }
 }
 
@@ -159,10 +149,7 @@ impl HostSealed {
 /// # Ok::<(), keyfold::Error>(())
 /// ```
 pub struct HostOpener {
-    nonces: Nonces,
-    next: SegmentIndex,
-    hash: Option<SignatureHash>,
-    owed: usize,
+    segments: Segments,
     signers: Option<SignerPolicy>,
     trailer_len: usize,
 }
@@ -174,12 +161,12 @@ impl HostOpener {
         signers: Option<SignerPolicy>,
         trailer_len: usize,
     ) -> Self {
-        HostOpener { nonces, next: SegmentIndex::ZERO, hash, owed: 0, signers, trailer_len }
+        HostOpener { segments: Segments::new(nonces, hash), signers, trailer_len }
     }
 
     /// Whether the digests of sealed segments must be taken back, for a signature.
     pub fn is_signed(&self) -> bool {
-        self.hash.is_some()
+        self.segments.hash.is_some()
     }
 
     /// Bytes of signature after the last segment.
@@ -193,12 +180,7 @@ impl HostOpener {
     /// # Errors
     /// `limit_exceeded` from 2^38 segments on.
     pub fn hand_out(&mut self, available: usize) -> Result<Vec<SegmentWork>> {
-        let count = available.saturating_sub(self.trailer_len) / SEALED_SEGMENT_LEN;
-        let next = self.next.advance(count)?;
-        let work = self.nonces.work(self.next, count, SEGMENT_LEN);
-        self.next = next;
-        self.owed += count;
-        work
+        self.segments.hand_out(available.saturating_sub(self.trailer_len) / SEALED_SEGMENT_LEN)
     }
 
     /// Takes back the SHA-256 of each sealed segment, in their order, where the message is signed.
@@ -206,7 +188,7 @@ impl HostOpener {
     /// # Errors
     /// `invalid_argument` for more of them than were handed out.
     pub fn take_back(&mut self, digests: &[SegmentDigest]) -> Result<()> {
-        take_back(&mut self.hash, &mut self.owed, digests)
+        self.segments.take_back(digests)
     }
 
     /// Hands out the last segment, where the body ends after `available` bytes that were not
@@ -222,9 +204,8 @@ impl HostOpener {
         if len >= SEGMENT_LEN {
             return Err(Error::invalid("a full segment was not handed out"));
         }
-        settled(self.hash.as_ref(), self.owed)?;
-        let work = self.nonces.one(self.next, len);
-        Ok((work, HostOpened { hash: self.hash, signers: self.signers }))
+        let (work, hash) = self.segments.hand_out_last(len)?;
+        Ok((work, HostOpened { hash, signers: self.signers }))
     }
 }
 
@@ -353,24 +334,47 @@ pub fn segment_digest(sealed: &[u8]) -> SegmentDigest {
     Sha256::digest(sealed)
 }
 
-fn take_back(
-    signature: &mut Option<SignatureHash>,
-    owed: &mut usize,
-    digests: &[SegmentDigest],
-) -> Result<()> {
-    *owed = owed
-        .checked_sub(digests.len())
-        .ok_or_else(|| Error::invalid("more segments are taken back than were handed out"))?;
-    if let Some(signature) = signature {
-        for digest in digests {
-            signature.segment(digest);
-        }
-    }
-    Ok(())
+/// The segments of one message in their order, handed out and taken back.
+struct Segments {
+    nonces: Nonces,
+    next: SegmentIndex,
+    hash: Option<SignatureHash>,
+    owed: usize,
 }
 
-fn settled(signature: Option<&SignatureHash>, owed: usize) -> Result<()> {
-    if signature.is_some() && owed > 0 { Err(digest_missing()) } else { Ok(()) }
+impl Segments {
+    fn new(nonces: Nonces, hash: Option<SignatureHash>) -> Self {
+        Segments { nonces, next: SegmentIndex::ZERO, hash, owed: 0 }
+    }
+
+    fn hand_out(&mut self, count: usize) -> Result<Vec<SegmentWork>> {
+        // Checked first: the short last segment needs a number of its own.
+        let next = self.next.advance(count)?;
+        let work = self.nonces.work(self.next, count, SEGMENT_LEN);
+        self.next = next;
+        self.owed += count;
+        work
+    }
+
+    fn take_back(&mut self, digests: &[SegmentDigest]) -> Result<()> {
+        self.owed = self
+            .owed
+            .checked_sub(digests.len())
+            .ok_or_else(|| Error::invalid("more segments are taken back than were handed out"))?;
+        if let Some(hash) = &mut self.hash {
+            for digest in digests {
+                hash.segment(digest);
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_out_last(self, len: usize) -> Result<(SegmentWork, Option<SignatureHash>)> {
+        if self.hash.is_some() && self.owed > 0 {
+            return Err(digest_missing());
+        }
+        Ok((self.nonces.one(self.next, len), self.hash))
+    }
 }
 
 fn digest_missing() -> Error {

@@ -18,7 +18,8 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
     let package = npm::npm(workspace)?;
     run(npm::program(&package.tools, "prettier")
-        .args(["--check", "--log-level", "warn", "js", "tests", "build.mjs", "sizes.mjs"])
+        .args(["--check", "--log-level", "warn", "--config", ".prettierrc.json"])
+        .args(["js", "tests", "build.mjs", "sizes.mjs", "../tests/web", "../benches/browser"])
         .current_dir(workspace.root.join("bindings-wasm")))?;
 
     // Elsewhere, so that nothing of the source tree can be imported in place of the package.

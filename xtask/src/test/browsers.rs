@@ -15,7 +15,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
     let package = npm::npm(workspace)?.packed;
     // Elsewhere, so that nothing of the source tree can be imported in place of the package.
-    let tests = install::node(workspace, "browser-tests", "bindings-wasm/tests/browser")?;
+    let tests = install::web(workspace, "browser-tests", "bindings-wasm/tests/browser")?;
     install::add(&tests, &package)?;
     run(Command::new("node")
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])

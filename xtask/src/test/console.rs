@@ -13,7 +13,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     let page = crate::console::page(workspace)?;
     run(install::npm(&workspace.target.join("console-build")).args(["run", "format"]))?;
     let keyfold = crate::console::command(workspace, &[], &page)?;
-    let tests = install::node(workspace, "console-tests", "console/tests")?;
+    let tests = install::web(workspace, "console-tests", "console/tests")?;
     let screenshots = workspace.target.join("console-screenshots");
     std::fs::create_dir_all(&screenshots)?;
     run(Command::new("node")

@@ -1,0 +1,5 @@
+/** A worker that runs the bare cipher. */
+
+import { serve } from "./peers/webcrypto.js";
+
+serve();
