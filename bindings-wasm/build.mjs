@@ -18,7 +18,9 @@ function glue(path) {
   for (const [module, name, short] of imports) {
     const parts = source.split(`        ${name}: function(`);
     if (parts.length !== 2) throw new Error(`${path} does not have one ${name}`);
-    source = parts.join(`        ${short}: function(`).replace(`"${module}": import0`, "a: import0");
+    source = parts
+      .join(`        ${short}: function(`)
+      .replace(`"${module}": import0`, "a: import0");
   }
   return source;
 }
