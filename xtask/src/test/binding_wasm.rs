@@ -1,7 +1,7 @@
 //! The npm package, as a user gets it: what was packed, in a folder of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -10,9 +10,6 @@ use crate::run::{Workspace, run};
 use crate::{install, npm};
 
 const TESTS: &str = "bindings-wasm/tests";
-
-/// The loaders of the package, each of which passes every test in Node.js.
-const HOSTS: [&str; 2] = ["node", "web"];
 
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
     let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
@@ -30,13 +27,13 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("package.json"), r#"{ "private": true, "type": "module" }"#)?;
     install::add(&folder, &package.packed)?;
-    for host in HOSTS {
-        println!("\nthe loader `{host}`");
-        run(Command::new("node")
-            .arg("--test")
-            .args(tests(workspace, &folder)?)
+    let tests = tests(workspace, &folder)?;
+    for (name, mut host, loader) in hosts(workspace)? {
+        println!("\n{name}, the loader `{loader}`");
+        run(host
+            .args(&tests)
             .current_dir(&folder)
-            .env("KEYFOLD_HOST", host)
+            .env("KEYFOLD_HOST", loader)
             .env("KEYFOLD_PROJECT", &workspace.root)
             .env("KEYFOLD_NPM_TOOLS", &package.tools)
             .env("KEYFOLD_COMMAND", &keyfold))?;
@@ -44,13 +41,51 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Who runs every test, and by which loader of the package: Deno and Bun take that of Node.js, and
+/// that of pages runs in Node.js as well.
+fn hosts(workspace: &Workspace) -> Result<Vec<(&'static str, Command, &'static str)>> {
+    let node = || {
+        let mut node = Command::new("node");
+        node.arg("--test");
+        node
+    };
+    let mut hosts = vec![("Node.js", node(), "node"), ("Node.js", node(), "web")];
+    let folder = install::node(workspace, "wasm-hosts", "bindings-wasm/tests/hosts")?;
+    let modules = folder.join("node_modules");
+    if let Some(program) = of_platform(&modules.join("@deno"), "deno") {
+        let mut deno = Command::new(program);
+        deno.args(["test", "--quiet", "--allow-all", "--no-check"])
+            .env("DENO_DIR", folder.join("deno"))
+            .env("DENO_NO_UPDATE_CHECK", "1");
+        hosts.push(("Deno", deno, "node"));
+    } else {
+        println!("Deno is tested on Linux, x86_64, alone: not here");
+    }
+    if let Some(program) = of_platform(&modules.join("@oven"), "bin/bun") {
+        let mut bun = Command::new(program);
+        // It ends tests after five seconds otherwise.
+        bun.args(["test", "--timeout", "600000"]);
+        hosts.push(("Bun", bun, "node"));
+    } else {
+        println!("npm has no Bun for this system: not tested with it");
+    }
+    Ok(hosts)
+}
+
+/// A program of whichever package npm has chosen for this system.
+fn of_platform(scope: &Path, program: &str) -> Option<PathBuf> {
+    let program = Path::new(program).with_extension(std::env::consts::EXE_EXTENSION);
+    let packages = scope.read_dir().ok()?.filter_map(Result::ok);
+    packages.map(|package| package.path().join(&program)).find(|path| path.is_file())
+}
+
 /// Copies of the tests, beside the installed package.
-fn tests(workspace: &Workspace, folder: &std::path::Path) -> Result<Vec<PathBuf>> {
+fn tests(workspace: &Workspace, folder: &Path) -> Result<Vec<PathBuf>> {
     let source = workspace.root.join(TESTS);
     let mut tests = Vec::new();
     for entry in fs::read_dir(&source).with_context(|| source.display().to_string())? {
         let entry = entry?;
-        // The browsers have a folder of their own.
+        // Browsers, and what else runs the tests, have folders of their own.
         if !entry.file_type()?.is_file() {
             continue;
         }
