@@ -3,25 +3,45 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { deflateRawSync } from "node:zlib";
 
 const [tools, made, out, version] = process.argv.slice(2);
 const { build } = createRequire(join(tools, "package.json"))("esbuild");
+
+/** The glue of a module, with the short names that wasm-opt gave to imports and exports. */
+function glue(path) {
+  const { imports, exports } = JSON.parse(readFileSync(path.replace(/js$/, "names.json"), "utf8"));
+  const shortened = new Map(exports);
+  let source = readFileSync(path, "utf8").replace(/\bwasm\.(\w+)/g, (_, name) => {
+    if (!shortened.has(name)) throw new Error(`${path} uses ${name}, which is no export`);
+    return `wasm.${shortened.get(name)}`;
+  });
+  for (const [module, name, short] of imports) {
+    const parts = source.split(`        ${name}: function(`);
+    if (parts.length !== 2) throw new Error(`${path} does not have one ${name}`);
+    source = parts
+      .join(`        ${short}: function(`)
+      .replace(`"${module}": import0`, "a: import0");
+  }
+  return source;
+}
 
 /** The bytes of a module stand in the JavaScript: no bundler has to find a file. */
 const inlined = {
   name: "inlined",
   setup(build) {
     build.onResolve({ filter: /^#(client|extra)-wasm$/ }, ({ path }) => ({
-      path: join(made, `${path.slice(1, -5)}.wasm`),
+      path: join(made, `${path.slice(1, -5)}.deflate`),
       namespace: "wasm",
     }));
     build.onResolve({ filter: /^#(client|extra)$/ }, ({ path }) => ({
       path: join(made, `${path.slice(1)}.js`),
     }));
+    build.onLoad({ filter: /build[\\/](client|extra)\.js$/ }, ({ path }) => ({
+      contents: glue(path),
+      loader: "js",
+    }));
     build.onLoad({ filter: /.*/, namespace: "wasm" }, ({ path }) => {
-      const base64 = deflateRawSync(readFileSync(path), { level: 9 }).toString("base64");
-      return { contents: `export default "${base64}";`, loader: "js" };
+      return { contents: readFileSync(path), loader: "base64" };
     });
   },
 };

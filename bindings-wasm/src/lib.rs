@@ -34,3 +34,14 @@ mod seal;
 mod sign;
 #[cfg(feature = "client")]
 mod spec;
+
+/// A third of the code of the allocator that Rust has here. Growing in place is what is left out:
+/// what grows much is JavaScript's.
+struct Small;
+
+impl rlsf::GlobalTlsfOptions for Small {
+    const ENABLE_REALLOCATION: bool = false;
+}
+
+#[global_allocator]
+static ALLOCATOR: rlsf::GlobalTlsf<Small> = rlsf::GlobalTlsf::new();

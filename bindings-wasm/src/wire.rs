@@ -12,18 +12,49 @@ use zeroize::Zeroizing;
 
 use crate::errors::get;
 
-/// An object with these members.
-pub(crate) fn object(members: &[(&str, JsValue)]) -> JsValue {
-    let object = Object::new();
-    for (name, value) in members {
-        set(&object, name, value);
-    }
-    object.into()
-}
+/// An object of JavaScript, made member by member.
+struct Making(Object);
 
-fn set(object: &Object, name: &str, value: &JsValue) {
-    // Setting a member of an object that was just made does not fail.
-    let _ = Reflect::set(object, &JsValue::from_str(name), value);
+impl Making {
+    fn new() -> Self {
+        Making(Object::new())
+    }
+
+    fn value(&self, name: &str, value: JsValue) {
+        // Setting a member of an object that was just made does not fail.
+        let _ = Reflect::set(&self.0, &JsValue::from_str(name), &value);
+    }
+
+    fn text(&self, name: &str, text: &str) {
+        self.value(name, JsValue::from_str(text));
+    }
+
+    fn key(&self, name: &str, key: &KeyUri) {
+        self.text(name, key.as_str());
+    }
+
+    fn maybe_key(&self, name: &str, key: Option<&KeyUri>) {
+        self.value(name, key.map_or(JsValue::UNDEFINED, |key| key.as_str().into()));
+    }
+
+    fn bytes(&self, name: &str, value: &[u8]) {
+        self.value(name, bytes(value));
+    }
+
+    fn context(&self, pairs: &EncryptionContext) {
+        self.value("context", context(pairs));
+    }
+
+    fn wrapped(&self, wrapped: &WrappedKey) {
+        let (made, parameters) = (Making::new(), Making::new());
+        for (name, value) in &wrapped.params {
+            parameters.bytes(name, value);
+        }
+        made.key("key", &wrapped.key);
+        made.bytes("ciphertext", &wrapped.ciphertext);
+        made.value("parameters", parameters.0.into());
+        self.value("wrapped", made.0.into());
+    }
 }
 
 /// A copy of bytes.
@@ -32,111 +63,100 @@ pub(crate) fn bytes(bytes: &[u8]) -> JsValue {
 }
 
 pub(crate) fn context(context: &EncryptionContext) -> JsValue {
-    let object = Object::new();
+    let made = Making::new();
     for (name, value) in context.iter() {
-        set(&object, name, &value.into());
+        made.text(name, value);
     }
-    object.into()
-}
-
-fn wrapped(wrapped: &WrappedKey) -> JsValue {
-    let parameters = Object::new();
-    for (name, value) in &wrapped.params {
-        set(&parameters, name, &bytes(value));
-    }
-    object(&[
-        ("key", wrapped.key.as_str().into()),
-        ("ciphertext", bytes(&wrapped.ciphertext)),
-        ("parameters", parameters.into()),
-    ])
-}
-
-fn uri(key: &KeyUri) -> JsValue {
-    key.as_str().into()
-}
-
-fn optional(key: Option<&KeyUri>) -> JsValue {
-    key.map_or(JsValue::UNDEFINED, uri)
-}
-
-fn input(input: &SignInput) -> [(&'static str, JsValue); 2] {
-    let (message, is_digest) = match input {
-        SignInput::Message(message) => (message, false),
-        SignInput::Digest(digest) => (digest, true),
-    };
-    [("message", bytes(message)), ("isDigest", is_digest.into())]
+    made.0.into()
 }
 
 /// A request of the core for a KMS written in JavaScript: those that [`crate::client`] makes.
 #[cfg(feature = "client")]
 pub(crate) fn request(request: &Request) -> Result<JsValue> {
-    Ok(match request {
-        Request::GenerateDataKey { key, context: pairs } => object(&[
-            ("type", "generateDataKey".into()),
-            ("key", uri(key)),
-            ("context", context(pairs)),
-        ]),
-        Request::Wrap { key, data_key, context: pairs } => object(&[
-            ("type", "wrap".into()),
-            ("key", uri(key)),
-            ("dataKey", bytes(data_key.expose())),
-            ("context", context(pairs)),
-        ]),
-        Request::Unwrap { wrapped: from, context: pairs, key } => object(&[
-            ("type", "unwrap".into()),
-            ("wrapped", wrapped(from)),
-            ("context", context(pairs)),
-            ("key", optional(key.as_ref())),
-        ]),
-        Request::Rewrap { wrapped: from, context: pairs, key, to } => object(&[
-            ("type", "rewrap".into()),
-            ("wrapped", wrapped(from)),
-            ("context", context(pairs)),
-            ("key", optional(key.as_ref())),
-            ("to", uri(to)),
-        ]),
-        Request::Sign { key, algorithm, input: given } => {
-            let [message, is_digest] = input(given);
-            object(&[
-                ("type", "sign".into()),
-                ("key", uri(key)),
-                ("algorithm", algorithm.as_str().into()),
-                message,
-                is_digest,
-            ])
+    let made = Making::new();
+    let kind = match request {
+        Request::GenerateDataKey { key, context } => {
+            made.key("key", key);
+            made.context(context);
+            "generateDataKey"
+        }
+        Request::Wrap { key, data_key, context } => {
+            made.key("key", key);
+            made.bytes("dataKey", data_key.expose());
+            made.context(context);
+            "wrap"
+        }
+        Request::Unwrap { wrapped, context, key } => {
+            made.wrapped(wrapped);
+            made.context(context);
+            made.maybe_key("key", key.as_ref());
+            "unwrap"
+        }
+        Request::Rewrap { wrapped, context, key, to } => {
+            made.wrapped(wrapped);
+            made.context(context);
+            made.maybe_key("key", key.as_ref());
+            made.key("to", to);
+            "rewrap"
+        }
+        Request::Sign { key, algorithm, input } => {
+            let (message, is_digest) = match input {
+                SignInput::Message(message) => (message, false),
+                SignInput::Digest(digest) => (digest, true),
+            };
+            made.key("key", key);
+            made.text("algorithm", algorithm.as_str());
+            made.bytes("message", message);
+            made.value("isDigest", is_digest.into());
+            "sign"
         }
         Request::GetPublicKey { key } => {
-            object(&[("type", "getPublicKey".into()), ("key", uri(key))])
+            made.key("key", key);
+            "getPublicKey"
         }
-        Request::ResolveKey { key } => object(&[("type", "resolveKey".into()), ("key", uri(key))]),
+        Request::ResolveKey { key } => {
+            made.key("key", key);
+            "resolveKey"
+        }
         _ => return Err(Error::new(ErrorCode::Internal, "a request without a form here")),
-    })
+    };
+    made.text("type", kind);
+    Ok(made.0.into())
 }
 
 /// The answer to a request, for whoever calls a KMS of the core from JavaScript.
 pub(crate) fn response(response: &Response) -> Result<JsValue> {
-    Ok(match response {
-        Response::DataKey { data_key, wrapped: made } => {
-            object(&[("dataKey", bytes(data_key.0.expose())), ("wrapped", wrapped(made))])
+    let made = Making::new();
+    match response {
+        Response::DataKey { data_key, wrapped } => {
+            made.bytes("dataKey", data_key.0.expose());
+            made.wrapped(wrapped);
         }
-        Response::Wrapped(made) => object(&[("wrapped", wrapped(made))]),
-        Response::Unwrapped(data_key) => object(&[("dataKey", bytes(data_key.0.expose()))]),
+        Response::Wrapped(wrapped) => made.wrapped(wrapped),
+        Response::Unwrapped(data_key) => made.bytes("dataKey", data_key.0.expose()),
         Response::Ciphertext { ciphertext, key } => {
-            object(&[("ciphertext", bytes(ciphertext)), ("key", uri(key))])
+            made.bytes("ciphertext", ciphertext);
+            made.key("key", key);
         }
         Response::Plaintext { plaintext, key } => {
-            object(&[("plaintext", bytes(plaintext.expose())), ("key", uri(key))])
+            made.bytes("plaintext", plaintext.expose());
+            made.key("key", key);
         }
-        Response::Signature(signature) => object(&[("signature", bytes(signature))]),
-        Response::Verified => object(&[]),
-        Response::PublicKey { spki, key } => object(&[("spki", bytes(spki)), ("key", uri(key))]),
-        Response::Key(key) => object(&[("key", uri(key))]),
-        Response::SecretVersion { version } => object(&[("version", version.as_str().into())]),
+        Response::Signature(signature) => made.bytes("signature", signature),
+        Response::Verified => {}
+        Response::PublicKey { spki, key } => {
+            made.bytes("spki", spki);
+            made.key("key", key);
+        }
+        Response::Key(key) => made.key("key", key),
+        Response::SecretVersion { version } => made.text("version", version),
         Response::Secret { value, version } => {
-            object(&[("value", bytes(value.expose())), ("version", version.as_str().into())])
+            made.bytes("value", value.expose());
+            made.text("version", version);
         }
         _ => return Err(Error::new(ErrorCode::Internal, "an answer without a form here")),
-    })
+    }
+    Ok(made.0.into())
 }
 
 /// Members of an object that JavaScript gave. What has another form is told as `code`.
@@ -185,35 +205,42 @@ impl Members<'_> {
         DataKey::take(&mut bytes).map(DataKeyReply).map_err(|_| self.wrong(name))
     }
 
-    /// The pairs of an object whose values `read` knows.
-    fn pairs<T>(
+    /// Hands over the pairs of an object; `take` says whether the value is of its form.
+    fn pairs(
         &self,
         name: &str,
-        read: impl Fn(&JsValue) -> Option<T>,
-    ) -> Result<Vec<(String, T)>> {
+        take: &mut dyn FnMut(String, &JsValue) -> Option<()>,
+    ) -> Result<()> {
         let value = get(self.object, name);
         if value.is_undefined() || value.is_null() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let object = value.dyn_ref::<Object>().ok_or_else(|| self.wrong(name))?;
-        let pair = |entry: JsValue| {
+        for entry in Object::entries(object).iter() {
             let entry = Array::from(&entry);
-            Some((entry.get(0).as_string()?, read(&entry.get(1))?))
-        };
-        let entries = Object::entries(object);
-        let pairs: Option<Vec<_>> = entries.iter().map(|entry| pair(entry.into())).collect();
-        pairs.ok_or_else(|| self.wrong(name))
+            let pair = entry.get(0).as_string().and_then(|name| take(name, &entry.get(1)));
+            pair.ok_or_else(|| self.wrong(name))?;
+        }
+        Ok(())
     }
 
     fn context(&self) -> Result<EncryptionContext> {
-        Ok(self.pairs("context", JsValue::as_string)?.into_iter().collect())
+        let mut context = EncryptionContext::new();
+        self.pairs("context", &mut |name, value| {
+            context.insert(name, value.as_string()?);
+            Some(())
+        })?;
+        Ok(context)
     }
 
     fn wrapped(&self) -> Result<WrappedKey> {
         let object = get(self.object, "wrapped");
         let members = Members { object: &object, code: self.code };
-        let read = |value: &JsValue| value.dyn_ref().map(Uint8Array::to_vec);
-        let params: ProviderParams = members.pairs("parameters", read)?.into_iter().collect();
+        let mut params = ProviderParams::new();
+        members.pairs("parameters", &mut |name, value| {
+            params.insert(name, value.dyn_ref().map(Uint8Array::to_vec)?);
+            Some(())
+        })?;
         Ok(WrappedKey {
             key: members.key("key")?,
             params,

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorCode, Result};
 /// assert_eq!(format!("{context:?}"), r#"{"doc", "tenant"}"#);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EncryptionContext(BTreeMap<String, String>);
+pub struct EncryptionContext(Vec<(String, String)>);
 
 impl EncryptionContext {
     /// The longest canonical encoding, in bytes (clause 3.5).
@@ -31,16 +31,21 @@ impl EncryptionContext {
 
     /// Adds a pair, or replaces the value of a name.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        let (name, value) = (name.into(), value.into());
+        match self.place(&name) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (name, value)),
+        }
     }
 
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let place = self.place(name).ok()?;
+        Some(&self.0[place].1)
     }
 
     /// The pairs, sorted by the bytes of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
@@ -71,11 +76,12 @@ impl EncryptionContext {
     /// ```
     #[must_use]
     pub fn select<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> EncryptionContext {
-        names
-            .into_iter()
-            .filter_map(|name| self.0.get_key_value(name))
-            .map(|(n, v)| (n.clone(), v.clone()))
-            .collect()
+        names.into_iter().filter_map(|name| Some((name, self.get(name)?))).collect()
+    }
+
+    /// Where a name stands, or belongs.
+    fn place(&self, name: &str) -> std::result::Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// The canonical bytes: nothing for the empty context, otherwise a u16 count and the pairs
@@ -99,7 +105,7 @@ impl EncryptionContext {
         if size.is_none_or(|size| size > Self::MAX_LEN) {
             return Err(Error::limit("the encryption context is longer than 8192 bytes"));
         }
-        Ok(encode_pairs(&self.0))
+        Ok(encode_pairs(self.iter()))
     }
 
     /// Reads canonical bytes; anything that [`EncryptionContext::to_canonical`] would not have
@@ -123,27 +129,28 @@ impl EncryptionContext {
             return Err(Error::limit("the encryption context is longer than 8192 bytes"));
         }
         let pairs: BTreeMap<String, Vec<u8>> = decode_pairs(bytes)?;
-        pairs
-            .into_iter()
-            .map(|(name, value)| {
-                String::from_utf8(value)
-                    .map(|value| (name, value))
-                    .map_err(|_| Error::malformed("a context value is not UTF-8"))
-            })
-            .collect()
+        let mut context = EncryptionContext::new();
+        for (name, value) in pairs {
+            let value = String::from_utf8(value)
+                .map_err(|_| Error::malformed("a context value is not UTF-8"))?;
+            context.insert(name, value);
+        }
+        Ok(context)
     }
 }
 
 /// Writes name-value pairs in the canonical form that contexts and provider parameters share.
 /// The caller has checked the total length, so every length fits its u16.
-pub(crate) fn encode_pairs<V: AsRef<[u8]>>(pairs: &BTreeMap<String, V>) -> Vec<u8> {
-    if pairs.is_empty() {
+pub(crate) fn encode_pairs<N: AsRef<str>, V: AsRef<[u8]>>(
+    pairs: impl ExactSizeIterator<Item = (N, V)>,
+) -> Vec<u8> {
+    if pairs.len() == 0 {
         return Vec::new();
     }
     let mut out = Vec::new();
     put_len(&mut out, pairs.len());
     for (name, value) in pairs {
-        put_part(&mut out, name.as_bytes());
+        put_part(&mut out, name.as_ref().as_bytes());
         put_part(&mut out, value.as_ref());
     }
     out
@@ -250,7 +257,11 @@ impl From<EncryptionContext> for ContextCheck {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for EncryptionContext {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        EncryptionContext(pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect())
+        let mut context = EncryptionContext::new();
+        for (name, value) in pairs {
+            context.insert(name, value);
+        }
+        context
     }
 }
 
@@ -263,6 +274,6 @@ impl<N: Into<String>, V: Into<String>, const LEN: usize> From<[(N, V); LEN]> for
 /// Prints the names only: values may tell who a customer is.
 impl fmt::Debug for EncryptionContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }

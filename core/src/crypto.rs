@@ -12,6 +12,7 @@ mod accelerated;
 #[path = "crypto/accelerated_none.rs"]
 mod accelerated;
 pub mod aead;
+mod der;
 pub(crate) mod ec;
 mod ed25519;
 pub mod hash;

@@ -278,7 +278,7 @@ pub(crate) fn encode_recipients(recipients: &[WrappedKey]) -> Result<Vec<u8>> {
         if params_len.sum::<usize>() + 2 > MAX_PARAMS_LEN {
             return Err(Error::limit("the provider parameters are longer than 4096 bytes"));
         }
-        codec::put_bytes(&mut out, &encode_pairs(&recipient.params), MAX_PARAMS_LEN)?;
+        codec::put_bytes(&mut out, &encode_pairs(recipient.params.iter()), MAX_PARAMS_LEN)?;
         codec::put_bytes(&mut out, &recipient.ciphertext, MAX_WRAPPED_LEN)?;
     }
     Ok(out)

@@ -234,11 +234,8 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("code", &self.0.code.as_str())
-            .field("detail", &self.0.detail)
-            .field("retry", &self.0.retry)
-            .finish_non_exhaustive()
+        // Not by `debug_struct`: in a program that shows nothing else by Debug it is all of it.
+        write!(f, "Error({self}; retry: {:?})", self.0.retry)
     }
 }
 

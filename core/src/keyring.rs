@@ -1,7 +1,5 @@
 //! Which KMS keys generate and wrap data keys, and which may unwrap them, in what order.
 
-use std::collections::BTreeSet;
-
 use crate::context::{EncryptionContext, put_part, take_part};
 use crate::error::Result;
 use crate::keys::{KeyUri, WrappedKey};
@@ -21,7 +19,8 @@ pub struct Keyring {
     pub(crate) wrap: Vec<KeyUri>,
     pub(crate) unwrap: Vec<KeyUri>,
     pub(crate) discover: Option<String>,
-    pub(crate) bound: Option<BTreeSet<String>>,
+    /// In order, each once.
+    pub(crate) bound: Option<Vec<String>>,
 }
 
 impl Keyring {
@@ -106,7 +105,13 @@ impl Keyring {
     /// ```
     #[must_use]
     pub fn bind_only(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.bound = Some(names.into_iter().map(Into::into).collect());
+        let mut bound = Vec::new();
+        for name in names.into_iter().map(Into::into) {
+            if let Err(place) = bound.binary_search(&name) {
+                bound.insert(place, name);
+            }
+        }
+        self.bound = Some(bound);
         self
     }
 

@@ -89,7 +89,7 @@ impl KeyUri {
     /// # Ok::<(), keyfold::Error>(())
     /// ```
     pub fn is_alias(&self) -> bool {
-        self.rest().starts_with("alias/") || self.rest().contains(":alias/")
+        self.rest().split(':').any(|part| part.starts_with("alias/"))
     }
 
     fn split(&self) -> (&str, &str) {

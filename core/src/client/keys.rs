@@ -1,9 +1,12 @@
 //! Data keys: made, recovered, rewrapped; and small data under the KMS key itself.
 
 use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::future::try_join_all;
+use futures_util::future::maybe_done;
 
 use super::Client;
 use crate::context::EncryptionContext;
@@ -71,8 +74,24 @@ impl<K: Kms> Client<K> {
     /// What each of these requests wraps, in their order. They are under way at the same time: the
     /// keys may be of services far apart.
     async fn wrapped_by_all(&self, requests: &[Request]) -> Result<Vec<WrappedKey>> {
-        let calls = requests.iter().map(|request| self.kms.call(request));
-        try_join_all(calls).await?.into_iter().map(wrapped_key).collect()
+        // There are at most fifteen: each is looked at whenever any of them can go on.
+        let calls = requests.iter().map(|request| maybe_done(self.kms.call(request)));
+        let mut calls: Vec<_> = calls.collect();
+        poll_fn(|context| {
+            let mut all = Poll::Ready(Ok(()));
+            for call in &mut calls {
+                let mut call = Pin::new(call);
+                if call.as_mut().poll(context).is_pending() {
+                    all = Poll::Pending;
+                } else if let Some(Err(error)) = call.output_mut() {
+                    return Poll::Ready(Err(error.clone()));
+                }
+            }
+            all
+        })
+        .await?;
+        let answers = calls.iter_mut().filter_map(|call| Pin::new(call).take_output());
+        answers.map(|answer| wrapped_key(answer?)).collect()
     }
 
     /// The data key of the first recipient that a key of the keyring can unwrap.

@@ -4,10 +4,11 @@
 use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use p256::elliptic_curve::Generate;
 use pkcs8::der::asn1::UintRef;
-use pkcs8::der::{Decode, Encode, Reader, SliceReader, Tag};
+use pkcs8::der::{Encode, Tag};
 use pkcs8::{EncodePrivateKey, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
+use super::der;
 use crate::error::{Error, Result};
 use crate::sign::KeySpec;
 
@@ -176,17 +177,12 @@ impl EcPublicKey {
 
 /// `SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279, section 2.2.3), strictly DER, to `r || s`.
 pub(crate) fn der_to_raw(field_len: usize, der: &[u8]) -> Option<Vec<u8>> {
-    let mut reader = SliceReader::new(der).ok()?;
-    let (r, s) = reader
-        .sequence(|body| {
-            Ok::<_, pkcs8::der::Error>((UintRef::decode(body)?, UintRef::decode(body)?))
-        })
-        .ok()?;
-    reader.finish().ok()?;
+    let (r, rest) = der::unsigned(der::only(der::SEQUENCE, der)?)?;
+    let (s, []) = der::unsigned(rest)? else { return None };
     let mut raw = vec![0; 2 * field_len];
     for (half, number) in raw.chunks_exact_mut(field_len).zip([r, s]) {
-        let start = field_len.checked_sub(number.as_bytes().len())?;
-        half[start..].copy_from_slice(number.as_bytes());
+        let start = field_len.checked_sub(number.len())?;
+        half[start..].copy_from_slice(number);
     }
     Some(raw)
 }

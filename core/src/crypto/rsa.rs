@@ -10,6 +10,7 @@ use rsa::{Oaep, Pkcs1v15Sign, Pss};
 use sha2::{Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
+use super::der;
 use super::rng::{Rng, SystemRng, seeded};
 use crate::error::{Error, Result};
 use crate::keys::SecretBytes;
@@ -122,8 +123,12 @@ pub(super) const fn modulus_bits(spec: KeySpec) -> Option<usize> {
 
 /// The spec of a PKCS#1 public key, by its encoding alone.
 pub(super) fn spec_of_pkcs1(der: &[u8]) -> Result<KeySpec> {
-    let numbers = rsa::pkcs1::RsaPublicKeyRef::from_der(der).map_err(malformed)?;
-    spec_of(numbers.modulus.as_bytes())
+    let modulus = || {
+        let (modulus, rest) = der::unsigned(der::only(der::SEQUENCE, der)?)?;
+        let (_exponent, rest) = der::unsigned(rest)?;
+        rest.is_empty().then_some(modulus)
+    };
+    spec_of(modulus().ok_or_else(|| malformed(()))?)
 }
 
 /// The spec of a modulus, big-endian without leading zeros.

@@ -11,6 +11,7 @@ use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::accelerated;
+use super::der;
 use super::ec::{self, EcPrivateKey, EcPublicKey};
 use super::ed25519::{Ed25519PrivateKey, Ed25519PublicKey};
 use super::rng::{Rng, seeded};
@@ -74,21 +75,19 @@ enum Family {
 }
 
 impl Family {
-    fn of(algorithm: AlgorithmIdentifierRef<'_>) -> Result<Self> {
-        let unsupported = || Error::invalid("the key is of a kind or on a curve not supported");
-        match (algorithm.oid, algorithm.parameters) {
-            (RSA, Some(parameters)) if parameters == Null.into() => Ok(Family::Rsa),
-            (ED25519, None) => Ok(Family::Ed25519),
-            (EC, Some(parameters)) => {
-                let curve = parameters.decode_as().map_err(|_| unsupported())?;
-                CURVES
-                    .iter()
-                    .find(|(_, known)| *known == curve)
-                    .map(|(spec, _)| Family::Ec(*spec))
-                    .ok_or_else(unsupported)
-            }
-            _ => Err(unsupported()),
-        }
+    /// By the object identifier, and the parameters as they are encoded.
+    fn of(oid: &[u8], parameters: &[u8]) -> Result<Self> {
+        let curve = match parameters {
+            der::NULL if oid == RSA.as_bytes() => return Ok(Family::Rsa),
+            [] if oid == ED25519.as_bytes() => return Ok(Family::Ed25519),
+            curve if oid == EC.as_bytes() => der::only(der::OBJECT_IDENTIFIER, curve),
+            _ => None,
+        };
+        CURVES
+            .iter()
+            .find(|(_, known)| Some(known.as_bytes()) == curve)
+            .map(|(spec, _)| Family::Ec(*spec))
+            .ok_or_else(|| Error::invalid("the key is of a kind or on a curve not supported"))
     }
 
     fn identify<T>(
@@ -121,13 +120,27 @@ pub(crate) fn check_encoded_len(len: usize) -> Result<()> {
     Ok(())
 }
 
+/// The family and the bits of the key in a DER SubjectPublicKeyInfo (RFC 5280, section 4.1).
+fn read_spki(der: &[u8]) -> Result<(Family, &[u8])> {
+    check_encoded_len(der.len())?;
+    let parts = || {
+        let (algorithm, rest) = der::value(der::SEQUENCE, der::only(der::SEQUENCE, der)?)?;
+        let (oid, parameters) = der::value(der::OBJECT_IDENTIFIER, algorithm)?;
+        match der::only(der::BIT_STRING, rest)? {
+            // No bit of the last byte is unused.
+            [0, bits @ ..] => Some((oid, parameters, bits)),
+            _ => None,
+        }
+    };
+    let (oid, parameters, bits) = parts().ok_or_else(|| malformed(()))?;
+    Ok((Family::of(oid, parameters)?, bits))
+}
+
 /// What kind of key a DER SubjectPublicKeyInfo holds, by its encoding alone: no number of it is
 /// computed with, so that a host can be handed the key without a curve in this program.
 pub(crate) fn spec_of_spki(der: &[u8]) -> Result<KeySpec> {
-    check_encoded_len(der.len())?;
-    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(malformed)?;
-    let bits = spki.subject_public_key.as_bytes().ok_or_else(|| malformed(()))?;
-    match Family::of(spki.algorithm)? {
+    let (family, bits) = read_spki(der)?;
+    match family {
         Family::Rsa => rsa::spec_of_pkcs1(bits),
         Family::Ec(spec) => {
             let field_len = spec.ecdsa_field_len().unwrap_or_default();
@@ -175,10 +188,8 @@ impl PublicKey {
     }
 
     pub(crate) fn from_spki_der(der: &[u8]) -> Result<Self> {
-        check_encoded_len(der.len())?;
-        let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(malformed)?;
-        let bits = spki.subject_public_key.as_bytes().ok_or_else(|| malformed(()))?;
-        match Family::of(spki.algorithm)? {
+        let (family, bits) = read_spki(der)?;
+        match family {
             Family::Rsa => {
                 let (spec, key) = RsaPublicKey::from_pkcs1(bits)?;
                 Self::new(spec, Public::Rsa(key))
@@ -333,7 +344,9 @@ impl PrivateKey {
         check_encoded_len(der.len())?;
         let info = PrivateKeyInfoRef::try_from(der).map_err(malformed)?;
         let inner = info.private_key.as_bytes();
-        let key = match Family::of(info.algorithm)? {
+        let AlgorithmIdentifierRef { oid, parameters } = info.algorithm;
+        let parameters = parameters.map(|any| any.to_der()).transpose().map_err(malformed)?;
+        let key = match Family::of(oid.as_bytes(), &parameters.unwrap_or_default())? {
             Family::Rsa => {
                 let (spec, key) = RsaPrivateKey::from_pkcs1(inner)?;
                 Self::new(spec, Private::Rsa(Box::new(key)))

@@ -8,6 +8,7 @@ mod call;
 pub(crate) mod endpoint;
 mod errors;
 mod exchange;
+mod json;
 pub(crate) mod moment;
 mod sigv4;
 mod wire;
@@ -23,7 +24,7 @@ use crate::clock::WallClock;
 use crate::credentials::{Credentials, CredentialsProvider, none_found};
 use crate::error::{Error, Result};
 use crate::keys::KeyUri;
-use crate::maybe_send::BoxFuture;
+use crate::maybe_send::{BoxFuture, MaybeSendSync};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 pub use call::Call;
@@ -71,7 +72,11 @@ impl Service {
     /// assert_eq!(Service::of_operation("ListKeys"), Service::Kms);
     /// ```
     pub fn of_operation(operation: &str) -> Self {
-        if operation.contains("Secret") { Service::Secrets } else { Service::Kms }
+        if operation.as_bytes().windows(6).any(|part| part == b"Secret") {
+            Service::Secrets
+        } else {
+            Service::Kms
+        }
     }
 
     /// What operations are called by on the wire.
@@ -303,27 +308,34 @@ impl<T: Transport> AwsKms<T> {
         operation: &str,
         body: impl Into<Zeroizing<Vec<u8>>>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        self.drive(Exchange::new(&self.config, service, operation, body)?).await
+        let exchange = Exchange::new(&self.config, service, operation, body)?;
+        let mut driven = Driven { machine: exchange, answer: None };
+        self.drive(&mut driven).await?;
+        driven.answer.ok_or_else(wire::not_understood)
     }
 
-    async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Answer> {
-        let mut credentials = self.current_credentials().await?;
-        loop {
-            let request = machine.request(&credentials, self.clock.unix_time())?;
-            let response = self.transport.send(request).await?;
-            match machine.answer(response, self.clock.unix_time())? {
-                Turn::Done(answer) => return Ok(answer),
-                Turn::Send => {}
-                Turn::Renew(refusal) => {
-                    self.credentials.refused(&credentials);
-                    let others = self.current_credentials().await?;
-                    if Arc::ptr_eq(&others, &credentials) {
-                        return Err(refusal);
+    /// Sends what the machine has to send until it is done. Boxed, so that there is one of it for
+    /// both machines: what is small beside an exchange with a server is large in a page.
+    fn drive<'a>(&'a self, machine: &'a mut dyn Machine) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async {
+            let mut credentials = self.current_credentials().await?;
+            loop {
+                let request = machine.request(&credentials, self.clock.unix_time())?;
+                let response = self.transport.send(request).await?;
+                match machine.answer(response, self.clock.unix_time())? {
+                    Turn::Done(()) => return Ok(()),
+                    Turn::Send => {}
+                    Turn::Renew(refusal) => {
+                        self.credentials.refused(&credentials);
+                        let others = self.current_credentials().await?;
+                        if Arc::ptr_eq(&others, &credentials) {
+                            return Err(refusal);
+                        }
+                        credentials = others;
                     }
-                    credentials = others;
                 }
             }
-        }
+        })
     }
 
     async fn current_credentials(&self) -> Result<Arc<Credentials>> {
@@ -333,37 +345,57 @@ impl<T: Transport> AwsKms<T> {
 
 impl<T: Transport> Kms for AwsKms<T> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async { self.drive(Call::new(&self.config, request)?).await })
+        Box::pin(async {
+            let mut driven = Driven { machine: Call::new(&self.config, request)?, answer: None };
+            self.drive(&mut driven).await?;
+            driven.answer.ok_or_else(wire::not_understood)
+        })
     }
 }
 
-/// What both machines can.
-trait Machine {
-    type Answer;
+/// What both machines can; the answer stays in them.
+trait Machine: MaybeSendSync {
     fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest>;
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Self::Answer>>;
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>>;
 }
 
-impl Machine for Exchange<'_> {
-    type Answer = Zeroizing<Vec<u8>>;
+/// A machine, and the answer that it has come to.
+struct Driven<M, A> {
+    machine: M,
+    answer: Option<A>,
+}
 
-    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
-        Exchange::request(self, credentials, now)
-    }
-
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Self::Answer>> {
-        Exchange::answer(self, response, now)
+impl<M, A> Driven<M, A> {
+    fn keep(&mut self, turn: Turn<A>) -> Turn<()> {
+        match turn {
+            Turn::Send => Turn::Send,
+            Turn::Renew(error) => Turn::Renew(error),
+            Turn::Done(answer) => {
+                self.answer = Some(answer);
+                Turn::Done(())
+            }
+        }
     }
 }
 
-impl Machine for Call<'_> {
-    type Answer = Response;
-
+impl Machine for Driven<Exchange<'_>, Zeroizing<Vec<u8>>> {
     fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
-        Call::request(self, credentials, now)
+        self.machine.request(credentials, now)
     }
 
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<Response>> {
-        Call::answer(self, response, now)
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>> {
+        let turn = self.machine.answer(response, now)?;
+        Ok(self.keep(turn))
+    }
+}
+
+impl Machine for Driven<Call<'_>, Response> {
+    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
+        self.machine.request(credentials, now)
+    }
+
+    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>> {
+        let turn = self.machine.answer(response, now)?;
+        Ok(self.keep(turn))
     }
 }

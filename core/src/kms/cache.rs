@@ -3,7 +3,6 @@
 //! This is safe because every message derives a key of its own from the data key
 //! (docs/spec/envelope.md, clause 5).
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,7 +101,8 @@ pub struct CacheStats {
 pub struct DataKeyCache {
     limits: CacheLimits,
     clock: Arc<dyn Clock>,
-    slots: Mutex<HashMap<EntryId, Arc<Slot>>>,
+    /// In the order of their ids: found by halving, and little code in a page.
+    slots: Mutex<Vec<(EntryId, Arc<Slot>)>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -160,23 +160,24 @@ impl DataKeyCache {
     pub fn evict_expired(&self) {
         let now = self.clock.now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|_, slot| now.saturating_sub(slot.born) < self.limits.max_age);
+        slots.retain(|(_, slot)| now.saturating_sub(slot.born) < self.limits.max_age);
     }
 
     fn slot(&self, id: &EntryId, now: Duration) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(id) {
-            return slot.clone();
+        if let Ok(place) = slots.binary_search_by(|(known, _)| known.cmp(id)) {
+            return slots[place].1.clone();
         }
-        slots.retain(|_, slot| now.saturating_sub(slot.born) < self.limits.max_age);
+        slots.retain(|(_, slot)| now.saturating_sub(slot.born) < self.limits.max_age);
         while slots.len() >= self.limits.max_entries.max(1) {
-            let oldest = slots.iter().min_by_key(|(_, slot)| slot.born).map(|(id, _)| *id);
-            if let Some(id) = oldest {
-                slots.remove(&id);
+            let oldest = slots.iter().enumerate().min_by_key(|(_, (_, slot))| slot.born);
+            if let Some((place, _)) = oldest {
+                slots.remove(place);
             }
         }
         let slot = Arc::new(Slot { born: now, entry: async_lock::Mutex::new(None) });
-        slots.insert(*id, slot.clone());
+        let place = slots.partition_point(|(known, _)| known < id);
+        slots.insert(place, (*id, slot.clone()));
         slot
     }
 
@@ -235,7 +236,7 @@ pub(crate) fn open_id(
     put(&mut hash, wrapped.key.as_str().as_bytes());
     put(&mut hash, demanded.map_or("", crate::KeyUri::as_str).as_bytes());
     put(&mut hash, &wrapped.ciphertext);
-    put(&mut hash, &crate::context::encode_pairs(&wrapped.params));
+    put(&mut hash, &crate::context::encode_pairs(wrapped.params.iter()));
     hash.update(&bound.to_canonical()?);
     Ok(hash.finish())
 }

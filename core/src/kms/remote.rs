@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::aws::endpoint::split_scheme;
 use super::aws::{AwsConfig, AwsKms, Service};
 use super::breaker::{BreakerKms, BreakerLimits};
 use super::deadline::DeadlineKms;
@@ -189,7 +190,7 @@ where
 }
 
 fn config(uri: &str, options: &RemoteOptions) -> Result<AwsConfig> {
-    let config = match uri.split_once("://") {
+    let config = match split_scheme(uri) {
         Some(("keyfold", host)) => AwsConfig::keyfold(&format!("https://{host}"))?,
         Some(("keyfold+http", host)) => AwsConfig::keyfold(&format!("http://{host}"))?,
         Some(("aws", region)) => AwsConfig::aws_with(region, options.fips, options.dual_stack)?,

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::exchange::{Exchange, Failure, Turn};
-use super::wire::{self, Bytes, Context, Cryptographic, OfSecret};
+use super::json::Object;
+use super::wire::{self, Members};
 use super::{AwsConfig, Service};
-use crate::context::EncryptionContext;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};
@@ -113,80 +115,66 @@ impl<'a> Call<'a> {
     }
 
     fn understand(&self, body: &[u8]) -> Result<Response> {
-        match self.request {
+        let answer = Object(body);
+        Ok(match self.request {
             Request::GenerateDataKey { .. } => {
-                let answer: wire::DataKeyAnswer = wire::decode(body)?;
-                let data_key = data_key(&answer.plaintext.0).map_err(|_| {
+                let data_key = data_key(answer)?.map_err(|_| {
                     Error::new(ErrorCode::KmsProtocol, "the KMS made a data key of another length")
                 })?;
-                let wrapped = self.wrapped(&answer.key_id, answer.ciphertext_blob)?;
-                Ok(Response::DataKey { data_key, wrapped })
+                Response::DataKey { data_key, wrapped: self.wrapped(answer)? }
             }
             Request::Wrap { .. } | Request::Rewrap { .. } => {
-                let answer: wire::CiphertextAnswer = wire::decode(body)?;
-                Ok(Response::Wrapped(self.wrapped(&answer.key_id, answer.ciphertext_blob)?))
+                Response::Wrapped(self.wrapped(answer)?)
             }
             Request::Unwrap { .. } => {
-                let answer: wire::PlaintextAnswer = wire::decode(body)?;
                 // Something else was encrypted under this key and context.
-                let data_key =
-                    data_key(&answer.plaintext.0).map_err(|_| Error::authentication())?;
-                Ok(Response::Unwrapped(data_key))
+                Response::Unwrapped(data_key(answer)?.map_err(|_| Error::authentication())?)
             }
             Request::Encrypt { .. } => {
-                let answer: wire::CiphertextAnswer = wire::decode(body)?;
-                let WrappedKey { key, ciphertext, .. } =
-                    self.wrapped(&answer.key_id, answer.ciphertext_blob)?;
-                Ok(Response::Ciphertext { ciphertext, key })
+                let WrappedKey { key, ciphertext, .. } = self.wrapped(answer)?;
+                Response::Ciphertext { ciphertext, key }
             }
-            Request::Decrypt { .. } => {
-                let answer: wire::PlaintextAnswer = wire::decode(body)?;
-                let key = self.uri(&answer.key_id)?;
-                Ok(Response::Plaintext { plaintext: answer.plaintext.0, key })
-            }
-            Request::Sign { .. } => {
-                let answer: wire::SignatureAnswer = wire::decode(body)?;
-                Ok(Response::Signature(answer.signature.into_public()))
-            }
+            Request::Decrypt { .. } => Response::Plaintext {
+                plaintext: SecretBytes::new(answer.bytes("Plaintext")?),
+                key: self.key_id(answer)?,
+            },
+            Request::Sign { .. } => Response::Signature(answer.bytes("Signature")?),
+            Request::Verify { .. } if answer.is_true("SignatureValid")? => Response::Verified,
             Request::Verify { .. } => {
-                let answer: wire::VerifiedAnswer = wire::decode(body)?;
-                if answer.signature_valid {
-                    return Ok(Response::Verified);
-                }
                 // AWS itself answers an exception here.
-                Err(Error::new(ErrorCode::SignatureInvalid, "the signature does not hold"))
+                return Err(Error::new(ErrorCode::SignatureInvalid, "the signature does not hold"));
             }
             Request::GetPublicKey { .. } => {
-                let answer: wire::PublicKeyAnswer = wire::decode(body)?;
-                let key = self.uri(&answer.key_id)?;
-                Ok(Response::PublicKey { spki: answer.public_key.into_public(), key })
+                Response::PublicKey { spki: answer.bytes("PublicKey")?, key: self.key_id(answer)? }
             }
             Request::ResolveKey { .. } => {
-                let answer: wire::KeyAnswer = wire::decode(body)?;
-                Ok(Response::Key(self.uri(&answer.key_metadata.arn)?))
+                Response::Key(self.uri(&answer.object("KeyMetadata")?.text("Arn")?)?)
             }
             Request::PutSecret { .. } => {
-                let answer: wire::VersionAnswer = wire::decode(body)?;
-                Ok(Response::SecretVersion { version: answer.version_id })
+                Response::SecretVersion { version: answer.text("VersionId")?.into_owned() }
             }
             Request::GetSecret { .. } => {
-                let answer: wire::SecretAnswer = wire::decode(body)?;
-                let value = match (answer.secret_string, answer.secret_binary) {
-                    (Some(text), _) => text.0,
-                    (None, Some(bytes)) => bytes.0,
-                    (None, None) => return Err(wire::not_understood()),
+                let value = match answer.maybe_text("SecretString")? {
+                    Some(text) => text.into_owned().into_bytes(),
+                    None => answer.bytes("SecretBinary")?,
                 };
-                Ok(Response::Secret { value, version: answer.version_id })
+                let version = answer.text("VersionId")?.into_owned();
+                Response::Secret { value: SecretBytes::new(value), version }
             }
-        }
+        })
+    }
+
+    /// The key that an answer names.
+    fn key_id(&self, answer: Object<'_>) -> Result<KeyUri> {
+        self.uri(&answer.text("KeyId")?)
     }
 
     fn uri(&self, name: &str) -> Result<KeyUri> {
         KeyUri::new(format!("{}:{name}", self.config.scheme())).map_err(|_| wire::not_understood())
     }
 
-    fn wrapped(&self, name: &str, blob: wire::Received) -> Result<WrappedKey> {
-        let (key, ciphertext) = (self.uri(name)?, blob.into_public());
+    fn wrapped(&self, answer: Object<'_>) -> Result<WrappedKey> {
+        let (key, ciphertext) = (self.key_id(answer)?, answer.bytes("CiphertextBlob")?);
         if ciphertext.is_empty() || ciphertext.len() > MAX_CIPHERTEXT {
             return Err(wire::not_understood());
         }
@@ -194,148 +182,119 @@ impl<'a> Call<'a> {
     }
 }
 
-fn data_key(bytes: &SecretBytes) -> Result<DataKeyReply> {
-    let mut copy = zeroize::Zeroizing::new(bytes.expose().to_vec());
-    DataKey::take(&mut copy).map(DataKeyReply)
+/// The data key in an answer; the inner error where it is of another length.
+fn data_key(answer: Object<'_>) -> Result<Result<DataKeyReply>> {
+    let mut bytes = Zeroizing::new(answer.bytes("Plaintext")?);
+    Ok(DataKey::take(&mut bytes).map(DataKeyReply))
 }
 
 /// The operation for a request.
-fn begin<'a>(config: &'a AwsConfig, request: &'a Request, put: Put) -> Result<Exchange<'a>> {
-    if let Request::PutSecret { .. } | Request::GetSecret { .. } = request {
-        return begin_secret(config, request, put);
-    }
-    let name = |key: &'a KeyUri| config.name(key);
-    let none = Cryptographic::default;
-    // The length of what is secret, beside the members.
-    let (operation, members, secret) = match request {
+fn begin<'a>(config: &'a AwsConfig, request: &Request, put: Put) -> Result<Exchange<'a>> {
+    let name = |key| config.name(key);
+    let mut members = Members::new(secret_len(request));
+    let operation = match request {
         Request::GenerateDataKey { key, context } => {
-            let (key_id, encryption_context) = (Some(name(key)?), Context::of(context));
-            let key_spec = Some("AES_256");
-            let members = Cryptographic { key_id, key_spec, encryption_context, ..none() };
-            ("GenerateDataKey", members, 0)
+            members.text("KeyId", name(key)?);
+            members.text("KeySpec", "AES_256");
+            members.context("EncryptionContext", context);
+            "GenerateDataKey"
         }
         Request::Wrap { key, data_key: plain, context }
         | Request::Encrypt { key, plaintext: plain, context } => {
-            let (key_id, encryption_context) = (Some(name(key)?), Context::of(context));
-            let plaintext = Some(Bytes(plain.expose()));
-            let members = Cryptographic { key_id, plaintext, encryption_context, ..none() };
-            ("Encrypt", members, plain.len())
+            members.text("KeyId", name(key)?);
+            members.bytes("Plaintext", plain.expose());
+            members.context("EncryptionContext", context);
+            "Encrypt"
         }
         Request::Unwrap { wrapped, context, key } => {
             // Always named: a ciphertext of another key is refused.
-            let key = Some(key.as_ref().unwrap_or(&wrapped.key));
-            ("Decrypt", decrypt(config, key, &wrapped.ciphertext, context)?, 0)
+            members.text("KeyId", name(key.as_ref().unwrap_or(&wrapped.key))?);
+            members.bytes("CiphertextBlob", &wrapped.ciphertext);
+            members.context("EncryptionContext", context);
+            "Decrypt"
         }
         Request::Decrypt { key, ciphertext, context } => {
-            ("Decrypt", decrypt(config, key.as_ref(), ciphertext, context)?, 0)
+            members.maybe_text("KeyId", key.as_ref().map(name).transpose()?);
+            members.bytes("CiphertextBlob", ciphertext);
+            members.context("EncryptionContext", context);
+            "Decrypt"
         }
         Request::Rewrap { wrapped, context, key, to } => {
-            let members = Cryptographic {
-                ciphertext_blob: Some(Bytes(&wrapped.ciphertext)),
-                source_key_id: Some(name(key.as_ref().unwrap_or(&wrapped.key))?),
-                source_encryption_context: Context::of(context),
-                destination_key_id: Some(name(to)?),
-                destination_encryption_context: Context::of(context),
-                ..none()
-            };
-            ("ReEncrypt", members, 0)
+            members.bytes("CiphertextBlob", &wrapped.ciphertext);
+            members.text("SourceKeyId", name(key.as_ref().unwrap_or(&wrapped.key))?);
+            members.context("SourceEncryptionContext", context);
+            members.text("DestinationKeyId", name(to)?);
+            members.context("DestinationEncryptionContext", context);
+            "ReEncrypt"
         }
         Request::Sign { key, algorithm, input } => {
-            let members = signed(name(key)?, *algorithm, input, None)?;
-            ("Sign", members, input_len(input))
+            signed(&mut members, name(key)?, input);
+            members.text("SigningAlgorithm", signing(*algorithm)?);
+            "Sign"
         }
         Request::Verify { key, algorithm, input, signature } => {
-            let members = signed(name(key)?, *algorithm, input, Some(signature))?;
-            ("Verify", members, input_len(input))
+            signed(&mut members, name(key)?, input);
+            members.bytes("Signature", signature);
+            members.text("SigningAlgorithm", signing(*algorithm)?);
+            "Verify"
         }
         Request::GetPublicKey { key } => {
-            ("GetPublicKey", Cryptographic { key_id: Some(name(key)?), ..none() }, 0)
+            members.text("KeyId", name(key)?);
+            "GetPublicKey"
         }
         Request::ResolveKey { key } => {
-            ("DescribeKey", Cryptographic { key_id: Some(name(key)?), ..none() }, 0)
+            members.text("KeyId", name(key)?);
+            "DescribeKey"
         }
-        Request::PutSecret { .. } | Request::GetSecret { .. } => {
-            return Err(Error::new(ErrorCode::Internal, "secrets have operations of their own"));
+        Request::PutSecret { name: of, value, key, token } => {
+            let create = put == Put::Create;
+            members.text(if create { "Name" } else { "SecretId" }, of);
+            members.text("ClientRequestToken", token);
+            if create {
+                members.maybe_text("KmsKeyId", key.as_ref().map(name).transpose()?);
+            } else if let Some(key) = key {
+                // It belongs to the secret already; that it is of this KMS counts all the same.
+                name(key)?;
+            }
+            // Text where it is UTF-8, which other clients can show; else bytes.
+            match std::str::from_utf8(value.expose()) {
+                Ok(text) => members.text("SecretString", text),
+                Err(_) => members.bytes("SecretBinary", value.expose()),
+            }
+            if create { "CreateSecret" } else { "PutSecretValue" }
+        }
+        Request::GetSecret { name, version, stage } => {
+            members.text("SecretId", name);
+            members.maybe_text("VersionId", version.as_deref());
+            members.maybe_text("VersionStage", stage.as_deref());
+            "GetSecretValue"
         }
     };
-    Exchange::new(config, Service::Kms, operation, wire::encode(&members, secret)?)
+    Exchange::new(config, Service::of_operation(operation), operation, members.finish())
 }
 
-fn decrypt<'a>(
-    config: &'a AwsConfig,
-    key: Option<&'a KeyUri>,
-    ciphertext: &'a [u8],
-    context: &'a EncryptionContext,
-) -> Result<Cryptographic<'a>> {
-    Ok(Cryptographic {
-        key_id: key.map(|key| config.name(key)).transpose()?,
-        ciphertext_blob: Some(Bytes(ciphertext)),
-        encryption_context: Context::of(context),
-        ..Cryptographic::default()
-    })
+/// Bytes that are secret, beside the other members.
+fn secret_len(request: &Request) -> usize {
+    match request {
+        Request::Wrap { data_key: secret, .. }
+        | Request::Encrypt { plaintext: secret, .. }
+        | Request::PutSecret { value: secret, .. } => secret.len(),
+        Request::Sign { input, .. } | Request::Verify { input, .. } => match input {
+            SignInput::Message(bytes) | SignInput::Digest(bytes) => bytes.len(),
+        },
+        _ => 0,
+    }
 }
 
-fn signed<'a>(
-    key_id: &'a str,
-    algorithm: SignatureAlgorithm,
-    input: &'a SignInput,
-    signature: Option<&'a [u8]>,
-) -> Result<Cryptographic<'a>> {
+fn signed(members: &mut Members, key: &str, input: &SignInput) {
     // Never left to a default: services differ in it.
     let (message, message_type) = match input {
         SignInput::Message(message) => (message, "RAW"),
         SignInput::Digest(digest) => (digest, "DIGEST"),
     };
-    Ok(Cryptographic {
-        key_id: Some(key_id),
-        message: Some(Bytes(message)),
-        message_type: Some(message_type),
-        signature: signature.map(Bytes),
-        signing_algorithm: Some(signing(algorithm)?),
-        ..Cryptographic::default()
-    })
-}
-
-fn input_len(input: &SignInput) -> usize {
-    match input {
-        SignInput::Message(bytes) | SignInput::Digest(bytes) => bytes.len(),
-    }
-}
-
-fn begin_secret<'a>(config: &'a AwsConfig, request: &'a Request, put: Put) -> Result<Exchange<'a>> {
-    let (operation, members, secret) = match request {
-        Request::PutSecret { name, value, key, token } => {
-            // Text where it is UTF-8, which other clients can show; else bytes.
-            let secret_string = std::str::from_utf8(value.expose()).ok();
-            let secret_binary = secret_string.is_none().then(|| Bytes(value.expose()));
-            let client_request_token = Some(token.as_str());
-            let kms_key_id = key.as_ref().map(|key| config.name(key)).transpose()?;
-            let of_value = OfSecret {
-                client_request_token,
-                secret_string,
-                secret_binary,
-                ..OfSecret::default()
-            };
-            if put == Put::Create {
-                let members = OfSecret { name: Some(name), kms_key_id, ..of_value };
-                ("CreateSecret", members, value.len())
-            } else {
-                let members = OfSecret { secret_id: Some(name), ..of_value };
-                ("PutSecretValue", members, value.len())
-            }
-        }
-        Request::GetSecret { name, version, stage } => {
-            let members = OfSecret {
-                secret_id: Some(name),
-                version_id: version.as_deref(),
-                version_stage: stage.as_deref(),
-                ..OfSecret::default()
-            };
-            ("GetSecretValue", members, 0)
-        }
-        _ => return Err(Error::new(ErrorCode::Internal, "this is no request for a secret")),
-    };
-    Exchange::new(config, Service::Secrets, operation, wire::encode(&members, secret)?)
+    members.text("KeyId", key);
+    members.bytes("Message", message);
+    members.text("MessageType", message_type);
 }
 
 /// Ed25519ph is refused, as by the embedded KMS: the KMS API hashes a digest once more, so that

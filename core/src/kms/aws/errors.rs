@@ -1,17 +1,59 @@
 //! What goes wrong at the service: from its answers to keyfold's codes.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::json::Object;
 use super::moment;
 use crate::error::{Error, ErrorCode, Retry};
 use crate::transport::HttpResponse;
 
 /// The longest pause that an answer may ask for.
 const MAX_PAUSE: Duration = Duration::from_hours(1);
+
+/// What the names of exceptions stand for, without the word that some of them end in.
+const NAMES: [(ErrorCode, &str); 10] = [
+    (
+        ErrorCode::KmsDenied,
+        "AccessDenied AuthFailure ExpiredToken IncompleteSignature InvalidAccessKeyId \
+         InvalidClientTokenId InvalidSignature InvalidToken MissingAuthenticationToken \
+         NotAuthorized OptInRequired RequestExpired RequestInTheFuture RequestTimeTooSkewed \
+         SignatureDoesNotMatch UnrecognizedClient",
+    ),
+    (
+        ErrorCode::KmsKeyUnavailable,
+        "CustomKeyStoreNotFound DecryptionFailure Disabled EncryptionFailure InvalidArn \
+         InvalidKeyUsage KMSInvalidState NotFound UnsupportedOperation XksKeyNotFound",
+    ),
+    (ErrorCode::AuthenticationFailed, "IncorrectKey InvalidCiphertext"),
+    (ErrorCode::SignatureInvalid, "KMSInvalidSignature KMSInvalidMac"),
+    (ErrorCode::SecretNotFound, "ResourceNotFound"),
+    (
+        ErrorCode::VersionConflict,
+        "AlreadyExists Conflict PreconditionNotMet ResourceExists XksKeyAlreadyInUse",
+    ),
+    // A quota, which no pause refills.
+    (ErrorCode::LimitExceeded, "LimitExceeded RequestEntityTooLarge"),
+    (
+        ErrorCode::KmsThrottled,
+        "RequestLimitExceeded RequestThrottled Throttled Throttling ThrottlingError \
+         TooManyRequests",
+    ),
+    (
+        ErrorCode::KmsUnavailable,
+        "DependencyTimeout InternalFailure InternalServiceError InternalServerError \
+         KMSInternal KeyUnavailable RequestTimeout ServiceUnavailable",
+    ),
+    (
+        ErrorCode::InvalidArgument,
+        "DryRunOperation ExpiredImportToken IncorrectKeyMaterial InvalidAliasName \
+         InvalidGrantId InvalidGrantToken InvalidImportToken InvalidMarker InvalidNextToken \
+         InvalidParameter InvalidRequest MalformedPolicyDocument Serialization Tag \
+         UnknownOperation Validation ValidationError",
+    ),
+];
 
 /// The service answered with an error. It is the `source` of the [`Error`] that comes of it.
 ///
@@ -36,30 +78,20 @@ pub struct ServiceError {
     message: Option<String>,
 }
 
-/// The members of an error that count. Whatever their types are, this is no failure.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Body {
-    #[serde(rename = "__type")]
-    kind: serde_json::Value,
-    code: serde_json::Value,
-    #[serde(alias = "Message")]
-    message: serde_json::Value,
-}
-
 impl ServiceError {
     /// Reads an answer whose status is none of success: the body first, then the headers.
     pub(super) fn read(response: &HttpResponse) -> Self {
-        let body: Body = serde_json::from_slice(&response.body).unwrap_or_default();
-        let name = [body.kind.as_str(), body.code.as_str(), response.header("x-amzn-errortype")]
-            .into_iter()
-            .flatten()
-            .find_map(exception_name);
+        // Whatever the body is, this is no failure.
+        let member = |name| Object(&response.body).maybe_text(name).ok().flatten();
+        let named = |name| member(name).and_then(|text| exception_name(&text));
+        let name = named("__type")
+            .or_else(|| named("code"))
+            .or_else(|| response.header("x-amzn-errortype").and_then(exception_name));
         let request_id = response
             .header("x-amzn-requestid")
             .or_else(|| response.header("x-amz-request-id"))
             .and_then(token);
-        let message = body.message.as_str().map(str::to_owned);
+        let message = member("message").or_else(|| member("Message")).map(Cow::into_owned);
         ServiceError { name, status: response.status, request_id, message }
     }
 
@@ -117,75 +149,14 @@ impl ServiceError {
 
     /// Keyfold's code; `of_secret` where the operation reads or writes a secret's value.
     pub(super) fn code(&self, of_secret: bool) -> ErrorCode {
-        match self.short_name() {
-            "AccessDenied"
-            | "AuthFailure"
-            | "ExpiredToken"
-            | "IncompleteSignature"
-            | "InvalidAccessKeyId"
-            | "InvalidClientTokenId"
-            | "InvalidSignature"
-            | "InvalidToken"
-            | "MissingAuthenticationToken"
-            | "NotAuthorized"
-            | "OptInRequired"
-            | "RequestExpired"
-            | "RequestInTheFuture"
-            | "RequestTimeTooSkewed"
-            | "SignatureDoesNotMatch"
-            | "UnrecognizedClient" => ErrorCode::KmsDenied,
-            "CustomKeyStoreNotFound"
-            | "DecryptionFailure"
-            | "Disabled"
-            | "EncryptionFailure"
-            | "InvalidArn"
-            | "InvalidKeyUsage"
-            | "KMSInvalidState"
-            | "NotFound"
-            | "UnsupportedOperation"
-            | "XksKeyNotFound" => ErrorCode::KmsKeyUnavailable,
-            "IncorrectKey" | "InvalidCiphertext" => ErrorCode::AuthenticationFailed,
-            "KMSInvalidSignature" | "KMSInvalidMac" => ErrorCode::SignatureInvalid,
-            "ResourceNotFound" => ErrorCode::SecretNotFound,
+        let name = self.short_name();
+        if name == "InvalidRequest" && of_secret {
             // A secret that waits for deletion is not there, to whoever reads or writes values.
-            "InvalidRequest" if of_secret => ErrorCode::SecretNotFound,
-            "AlreadyExists" | "Conflict" | "PreconditionNotMet" | "ResourceExists"
-            | "XksKeyAlreadyInUse" => ErrorCode::VersionConflict,
-            // A quota, which no pause refills.
-            "LimitExceeded" | "RequestEntityTooLarge" => ErrorCode::LimitExceeded,
-            "RequestLimitExceeded"
-            | "RequestThrottled"
-            | "Throttled"
-            | "Throttling"
-            | "ThrottlingError"
-            | "TooManyRequests" => ErrorCode::KmsThrottled,
-            "DependencyTimeout"
-            | "InternalFailure"
-            | "InternalServiceError"
-            | "InternalServerError"
-            | "KMSInternal"
-            | "KeyUnavailable"
-            | "RequestTimeout"
-            | "ServiceUnavailable" => ErrorCode::KmsUnavailable,
-            "DryRunOperation"
-            | "ExpiredImportToken"
-            | "IncorrectKeyMaterial"
-            | "InvalidAliasName"
-            | "InvalidGrantId"
-            | "InvalidGrantToken"
-            | "InvalidImportToken"
-            | "InvalidMarker"
-            | "InvalidNextToken"
-            | "InvalidParameter"
-            | "InvalidRequest"
-            | "MalformedPolicyDocument"
-            | "Serialization"
-            | "Tag"
-            | "UnknownOperation"
-            | "Validation"
-            | "ValidationError" => ErrorCode::InvalidArgument,
-            _ => self.code_of_status(),
+            return ErrorCode::SecretNotFound;
         }
+        let stands_for =
+            NAMES.iter().find(|(_, names)| names.split(' ').any(|known| known == name));
+        stands_for.map_or_else(|| self.code_of_status(), |(code, _)| *code)
     }
 
     /// Where no name says more.
@@ -235,11 +206,7 @@ impl fmt::Display for ServiceError {
 
 impl fmt::Debug for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceError")
-            .field("name", &self.name)
-            .field("status", &self.status)
-            .field("request_id", &self.request_id)
-            .finish_non_exhaustive()
+        write!(f, "ServiceError({self})")
     }
 }
 
@@ -254,7 +221,7 @@ fn exception_name(text: &str) -> Option<String> {
 
 /// A short word of letters, digits and hyphens.
 fn token(text: &str) -> Option<String> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let fits = (1..=80).contains(&text.len()) && text.bytes().all(of_token);
     fits.then(|| text.to_owned())
@@ -262,7 +229,7 @@ fn token(text: &str) -> Option<String> {
 
 /// The pause that an answer asks for: seconds, or a date.
 fn retry_after(response: &HttpResponse, now: Duration) -> Option<Duration> {
-    let text = response.header("retry-after")?.trim();
+    let text = response.header("retry-after")?.trim_ascii();
     let pause = match text.parse::<u32>() {
         Ok(seconds) => Duration::from_secs(seconds.into()),
         Err(_) => moment::http_date(text)?.saturating_sub(now),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::format_description::well_known::Rfc3339;
+use time::{Date, Month, OffsetDateTime};
 
 use crate::error::{Error, Result};
 
@@ -26,9 +26,24 @@ pub(crate) fn basic(unix_time: Duration) -> Result<String> {
     ))
 }
 
-/// The time in a `Date` or `Retry-After` header.
+/// The time in a `Date` or `Retry-After` header, in the one form that servers write: `Tue, 14 Nov
+/// 2023 22:13:20 GMT` (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<Duration> {
-    since_1970(OffsetDateTime::parse(text, &Rfc2822).ok()?)
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_weekday, text) = text.split_once(',')?;
+    let mut words = text.strip_prefix(' ')?.split([' ', ':']);
+    let day = words.next()?.parse().ok()?;
+    let month = words.next()?;
+    let month = u8::try_from(MONTHS.iter().position(|name| *name == month)? + 1).ok()?;
+    let year: u16 = words.next()?.parse().ok()?;
+    let mut next = || words.next()?.parse().ok();
+    let (hour, minute, second) = (next()?, next()?, next()?);
+    if words.next() != Some("GMT") || words.next().is_some() {
+        return None;
+    }
+    let date = Date::from_calendar_date(year.into(), Month::try_from(month).ok()?, day).ok()?;
+    since_1970(date.with_hms(hour, minute, second).ok()?.assume_utc())
 }
 
 /// The time in the form `2023-11-14T22:13:20Z`.
@@ -58,6 +73,9 @@ mod tests {
         {
             assert_eq!(rfc_3339(text), Some(AT), "{text}");
         }
+        let wrong =
+            ["14 Nov 2023 22:13:20 GMT", "Tue, 14 ovD 2023 22:13:20 GMT", "Tue, 14 Nov 2023"];
+        assert_eq!(wrong.map(http_date), [None; 3]);
         for text in ["", "now", "Tue, 14 Nov 1923 22:13:20 GMT", "Tue, 32 Nov 2023 22:13:20 GMT"] {
             assert_eq!((http_date(text), rfc_3339(text)), (None, None), "{text}");
         }

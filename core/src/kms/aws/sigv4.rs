@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::endpoint::split_scheme;
 use super::moment;
 use crate::credentials::{Credentials, Kind};
 use crate::crypto::hash::{Sha256, hmac_sha256};
@@ -93,7 +94,7 @@ struct Canonical {
 
 impl Canonical {
     fn of(request: &HttpRequest) -> Result<Self> {
-        let (_, after_scheme) = request.url.split_once("://").unwrap_or_default();
+        let (_, after_scheme) = split_scheme(&request.url).unwrap_or_default();
         let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
         let (authority, rest) = after_scheme.split_at(end);
         if authority.is_empty() {
@@ -101,32 +102,30 @@ impl Canonical {
         }
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = if path.is_empty() { "/" } else { path };
-        let mut pairs: Vec<(&str, &str)> = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .collect();
-        pairs.sort_unstable();
+        // Both lists are in order while they grow: they are short.
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let pair = pair.split_once('=').unwrap_or((pair, ""));
+            pairs.insert(pairs.partition_point(|known| *known < pair), pair);
+        }
         let pairs: Vec<String> =
             pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
 
         let mut headers: Vec<(String, String)> = vec![("host".to_owned(), collapsed(authority))];
         for (name, value) in &request.headers {
-            let name = name.to_ascii_lowercase();
-            if !matches!(name.as_str(), "authorization" | "user-agent" | "host") {
-                headers.push((name, collapsed(value)));
+            let (name, value) = (name.to_ascii_lowercase(), collapsed(value));
+            if matches!(name.as_str(), "authorization" | "user-agent" | "host") {
+                continue;
+            }
+            match headers.binary_search_by(|(known, _)| known.cmp(&name)) {
+                // The values of a header that stands twice keep their order.
+                Ok(place) => {
+                    headers[place].1.push(',');
+                    headers[place].1.push_str(&value);
+                }
+                Err(place) => headers.insert(place, (name, value)),
             }
         }
-        // Stable: the values of a header that stands twice keep their order.
-        headers.sort_by(|a, b| a.0.cmp(&b.0));
-        headers.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                kept.1.push(',');
-                kept.1.push_str(&next.1);
-            }
-            same
-        });
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         let signed_headers = names.join(";");
 
