@@ -21,6 +21,8 @@ const { values: args } = parseArgs({
     firefox: { type: "string" },
     /** Where browser.json goes. */
     out: { type: "string" },
+    /** Measure in `node` or in `browsers` alone. */
+    only: { type: "string" },
     /** Measure for a moment only. */
     quick: { type: "boolean", default: false },
   },
@@ -29,7 +31,7 @@ const { values: args } = parseArgs({
 console.log(`Node ${process.version}, ${availableParallelism()} processors, ${process.arch}`);
 const report = new Report();
 await sizes.measure(args, report);
-await node.measure(args, report);
-await browsers.measure(args, report);
+if (args.only !== "browsers") await node.measure(args, report);
+if (args.only !== "node") await browsers.measure(args, report);
 if (args.quick) report.notes.push("measured for a moment only: no figures to quote");
 await report.publish(args.out);
