@@ -27,6 +27,6 @@ fn refused(opened: Result<PostgresStore, StoreError>) -> StoreError {
     opened.err().expect("it opened")
 }
 
-/// Ends every session of keyfold, as an administrator would.
-const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+/// Ends every session of keyfold, as an administrator would, and waits until they are gone.
+const TERMINATE: &str = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity \
                          WHERE pid <> pg_backend_pid() AND application_name = 'keyfold'";
