@@ -40,6 +40,15 @@ enum Task {
         #[command(flatten)]
         common: Common,
     },
+    /// Used by the suites: whole messages, as JSON.
+    #[command(hide = true)]
+    Message {
+        /// Bytes of plaintext.
+        size: usize,
+        /// Measure for a moment only.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Used by the suites: a server that answers a constant.
     #[command(hide = true)]
     Constant,
@@ -72,6 +81,10 @@ fn main() -> Result<()> {
         Task::Server { args, common } => {
             let rows = suite::server::measure(&args, &common.out, common.quick)?;
             report::publish("server", &rows, &common.out)
+        }
+        Task::Message { size, quick } => {
+            println!("{}", serde_json::to_string(&suite::core::messages(size, quick)?)?);
+            Ok(())
         }
         Task::Constant => suite::server::constant::run(),
         Task::Measure(args) => process::measure(&args),

@@ -32,6 +32,7 @@
 
 mod part;
 pub mod pump;
+pub mod whole;
 
 pub use part::{Options, PartFile, follow, is_same};
 pub use pump::Pace;

@@ -30,6 +30,8 @@ enum Suite {
     Python,
     /// The npm package against its peers, in Chromium, Firefox and Node.
     Browser,
+    /// The library for Kotlin and Java against its peers from Maven Central, by JMH.
+    Kotlin,
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -76,6 +78,11 @@ impl Suite {
                 command
             }
             Suite::Browser => browser(workspace)?,
+            Suite::Kotlin => {
+                let mut command = kotlin(workspace)?;
+                command.arg("--keyfold").arg(keyfold()?);
+                command
+            }
         })
     }
 }
@@ -127,4 +134,32 @@ fn browser(workspace: &Workspace) -> Result<Command> {
         .arg("--firefox")
         .arg(browsers::firefox()?);
     Ok(command)
+}
+
+/// The suite in Java, with all that it needs on the class path.
+fn kotlin(workspace: &Workspace) -> Result<Command> {
+    install::maven()?;
+    // One figure of the suites in Rust is what the library can reach at most.
+    let rust = workspace.build_release("keyfold-benches", "keyfold-benches")?;
+    let folder = workspace.root.join("benches/kotlin");
+    run(Command::new("mvn")
+        .args(["--batch-mode", "--quiet", "--file"])
+        .arg(&folder)
+        .args(["package", "--projects", ":keyfold-benches-suite", "--also-make"])
+        .args(["-DskipTests", &format!("-Dcorretto.platform={}", corretto_platform())])
+        // Maven calls cargo.
+        .env("CARGO_TARGET_DIR", &workspace.target))?;
+    let built = folder.join("suite/target");
+    // The JVM itself reads the asterisk.
+    let path = std::env::join_paths([built.join("classes"), built.join("libraries").join("*")])?;
+    let mut command = Command::new("java");
+    command.arg("-cp").arg(path).args(["bench.Main", "--rust"]).arg(rust);
+    Ok(command)
+}
+
+/// What Corretto's crypto provider calls this machine.
+fn corretto_platform() -> String {
+    let system = if cfg!(target_os = "macos") { "osx" } else { "linux" };
+    let processor = if cfg!(target_arch = "aarch64") { "aarch_64" } else { "x86_64" };
+    format!("{system}-{processor}")
 }

@@ -36,6 +36,19 @@ pub(crate) fn apt(missing: &str, packages: &[&str], otherwise: &str) -> Result<(
     .with_context(|| format!("{missing} is missing: {otherwise}"))
 }
 
+/// A JDK of 17 or later, and Maven.
+pub(crate) fn maven() -> Result<()> {
+    let otherwise = "install a JDK, 17 or later, and Maven, 3.8 or later";
+    let works = || {
+        succeeds(Command::new("javac").arg("-version"))
+            && succeeds(Command::new("mvn").arg("--version"))
+    };
+    if !works() {
+        apt("a JDK, or Maven,", &["openjdk-17-jdk-headless", "maven"], otherwise)?;
+    }
+    if works() { Ok(()) } else { bail!("a JDK or Maven is missing: {otherwise}") }
+}
+
 /// A PostgreSQL server, which the tests start for themselves.
 pub(crate) fn postgres() -> Result<()> {
     let otherwise = "install the PostgreSQL server, 14 or later, with openssl, or name the folder \

@@ -2,12 +2,15 @@
 //! check it.
 #![forbid(unsafe_code)]
 
+mod android;
 mod bench;
 mod console;
 mod demo;
 mod install;
+mod kotlin;
 mod npm;
 mod run;
+mod swift;
 mod test;
 mod wheel;
 
@@ -37,6 +40,12 @@ enum Task {
     Console(console::Args),
     /// Build the Python package: wheels and the sdist, in target/wheels.
     Wheel(wheel::Args),
+    /// Build the native library for Kotlin and Java, and the glue around it; Maven calls it.
+    Kotlin(kotlin::Args),
+    /// Put the Swift package together in a folder, with the native library for this machine.
+    SwiftPackage(swift::Args),
+    /// Build the native libraries for Android, and the glue around them; Gradle calls it.
+    Android(android::Args),
     /// Build the npm package, in target/npm.
     Npm,
 }
@@ -48,6 +57,9 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::bench(&workspace, &args),
         Task::Console(args) => console::console(&workspace, &args),
         Task::Wheel(args) => wheel::wheel(&workspace, &args),
+        Task::Kotlin(args) => kotlin::kotlin(&workspace, &args),
+        Task::SwiftPackage(args) => swift::swift_package(&workspace, &args),
+        Task::Android(args) => android::android(&workspace, &args),
         Task::Npm => npm::npm(&workspace).map(drop),
     });
     match done {

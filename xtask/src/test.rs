@@ -1,10 +1,12 @@
 //! `cargo xtask test`: every check there is, one after another, with a table at the end.
 
+mod binding_kotlin;
 mod binding_python;
 mod binding_wasm;
 mod browsers;
 mod console;
 mod licences;
+mod swift;
 mod wasm;
 
 use std::time::Instant;
@@ -50,10 +52,14 @@ enum Step {
     Python,
     /// The Python package: its tests on the installed wheel, its types, its sdist.
     BindingPython,
+    /// The Kotlin library: its tests, from Kotlin and Java, and its compilation for phones.
+    BindingKotlin,
     /// The npm package: its tests on what was packed, by each of its loaders, its types, its size.
     BindingWasm,
     /// The npm package in Chromium and Firefox, bundled by Vite, webpack and esbuild.
     Browsers,
+    /// The Swift package: compiled and tested where there is Swift, parsed where there is none.
+    Swift,
     /// The console: in Chromium and Firefox, against a server.
     Console,
     /// The fuzz corpora, and mutations of them, for a few seconds each.
@@ -177,8 +183,10 @@ impl Step {
                     .env("KEYFOLD_PYTHON", python))
             }
             Step::BindingPython => binding_python::check(workspace),
+            Step::BindingKotlin => binding_kotlin::check(workspace),
             Step::BindingWasm => binding_wasm::check(workspace),
             Step::Browsers => browsers::check(workspace),
+            Step::Swift => swift::check(workspace),
             Step::Console => console::check(workspace),
             Step::Fuzz => run(separate(&mut cargo("test --package"), "fuzz_replay")
                 .env("KEYFOLD_FUZZ_SECONDS", if long { "60" } else { "4" })),

@@ -19,7 +19,7 @@ const LIMIT: u64 = 4_000_000;
 
 /// What SQLite is compiled without: search, maps and statistics, half of its code. The store uses
 /// none of them.
-const SQLITE: &str = "-USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_FTS3 \
+pub(crate) const SQLITE: &str = "-USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_FTS3 \
                       -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 \
                       -USQLITE_ENABLE_RTREE -USQLITE_ENABLE_STAT4";
 

@@ -5,6 +5,7 @@ mod message;
 mod signature;
 
 use anyhow::Result;
+use keyfold::Suite;
 
 use crate::harness::{Effort, Subject, in_turns};
 use crate::report::Row;
@@ -20,6 +21,11 @@ pub(crate) fn measure(quick: bool) -> Result<Vec<Row>> {
     rows.extend(message::messages(1 << 10, effort)?);
     rows.extend(signature::signatures(effort)?);
     Ok(rows)
+}
+
+/// Whole messages under AES-256-GCM, for the suites of the bindings.
+pub(crate) fn messages(size: usize, quick: bool) -> Result<Vec<Row>> {
+    message::of_suite(Suite::Aes256Gcm, size, Effort::new(quick))
 }
 
 /// What the subjects of one comparison have in common.

@@ -23,21 +23,17 @@ use crate::suite::{context, envelope, recipient};
 pub(super) fn messages(size: usize, effort: Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for suite in [Suite::Aes256Gcm, Suite::ChaCha20Poly1305] {
-        let names = match suite {
-            Suite::Aes256Gcm => ["machine 0x0001", "Client 0x0001, cached data key"],
-            _ => ["machine 0x0002", "Client 0x0002, cached data key"],
-        };
-        rows.extend(of_suite(suite, names, size, effort)?);
+        rows.extend(of_suite(suite, size, effort)?);
     }
     Ok(rows)
 }
 
-fn of_suite(
-    suite: Suite,
-    [machine, client_name]: [&'static str; 2],
-    size: usize,
-    effort: Effort,
-) -> Result<Vec<Row>> {
+/// Whole messages of this size, both ways.
+pub(super) fn of_suite(suite: Suite, size: usize, effort: Effort) -> Result<Vec<Row>> {
+    let [machine, client_name] = match suite {
+        Suite::Aes256Gcm => ["machine 0x0001", "Client 0x0001, cached data key"],
+        _ => ["machine 0x0002", "Client 0x0002, cached data key"],
+    };
     let plain = vec![0x5A; size];
     let room = usize::try_from(Client::<OneKey>::max_encrypted_len(size as u64)?)?;
     let out = RefCell::new(vec![0; room]);

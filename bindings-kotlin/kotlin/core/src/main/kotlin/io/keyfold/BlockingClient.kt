@@ -1,0 +1,202 @@
+package io.keyfold
+
+import kotlinx.coroutines.runBlocking
+import java.io.InputStream
+import java.io.OutputStream
+import java.nio.ByteBuffer
+import java.nio.file.Path
+import java.util.function.BiConsumer
+
+/**
+ * What a call says beside its data, for Java; each setter answers another object.
+ *
+ * @see Client.encrypt
+ * @see Client.decrypt
+ */
+public class Options private constructor(
+    internal val keys: Keyring?, internal val context: Map<String, String>?,
+    internal val containing: Map<String, String>?, internal val suite: Suite?,
+    internal val signer: Signer?, internal val signers: Signers?,
+) {
+    /** Those of the client. */
+    public constructor() : this(null, null, null, null, null, null)
+
+    /** The KMS keys. */
+    public fun keys(keys: Keyring): Options = Options(keys, context, containing, suite, signer, signers)
+
+    /** The encryption context, exactly. */
+    public fun context(context: Map<String, String>): Options =
+        Options(keys, context, null, suite, signer, signers)
+
+    /** A part of the encryption context that is enough to open. */
+    public fun containing(part: Map<String, String>): Options =
+        Options(keys, null, part, suite, signer, signers)
+
+    /** The suite that seals. */
+    public fun suite(suite: Suite): Options = Options(keys, context, containing, suite, signer, signers)
+
+    /** Who signs. */
+    public fun signer(signer: Signer): Options = Options(keys, context, containing, suite, signer, signers)
+
+    /** Whose signature is accepted. */
+    public fun signers(signers: Signers): Options =
+        Options(keys, context, containing, suite, signer, signers)
+}
+
+/**
+ * A [Client] for Java, and for threads that may wait: the same tasks, each done when it returns. A
+ * thread that is interrupted while it waits gives up with an [InterruptedException].
+ *
+ * @property client what performs them; it is closed with this.
+ */
+public class BlockingClient(public val client: Client) : AutoCloseable {
+    /** Over a KMS, with one key for all that names none. */
+    @JvmOverloads
+    public constructor(kms: io.keyfold.kms.Kms, key: String, context: Map<String, String> = emptyMap()) :
+        this(Client(kms, key, context))
+
+    /** @see Client.encrypt */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun encrypt(data: ByteArray, options: Options = Options()): ByteArray = runBlocking {
+        with(options) { client.encrypt(data, keys, context, suite, signer) }
+    }
+
+    /** @see Client.encrypt */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun encrypt(data: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int = runBlocking {
+        with(options) { client.encrypt(data, out, keys, context, suite, signer) }
+    }
+
+    /** @see Client.decrypt */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun decrypt(envelope: ByteArray, options: Options = Options()): ByteArray = runBlocking {
+        with(options) { client.decrypt(envelope, keys, context, containing, signers) }
+    }
+
+    /** @see Client.decrypt */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun decrypt(envelope: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int =
+        runBlocking { with(options) { client.decrypt(envelope, out, keys, context, containing, signers) } }
+
+    /**
+     * Encrypts a file; answers the length of the plaintext.
+     *
+     * @param onProgress told how many bytes are done, and how many there are.
+     * @see Client.encryptFile
+     */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun encryptFile(
+        source: Path, target: Path, options: Options = Options(), overwrite: Boolean = true,
+        onProgress: BiConsumer<Long, Long>? = null,
+    ): Long = runBlocking {
+        with(options) {
+            client.encryptFile(source, target, keys, context, suite, signer, overwrite, told(onProgress))
+        }.toLong()
+    }
+
+    /**
+     * Decrypts a file; answers the length of the plaintext.
+     *
+     * @param onProgress told how many bytes are done, and how many there are.
+     * @see Client.decryptFile
+     */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun decryptFile(
+        source: Path, target: Path, options: Options = Options(), overwrite: Boolean = true,
+        onProgress: BiConsumer<Long, Long>? = null,
+    ): Long = runBlocking {
+        with(options) {
+            client.decryptFile(source, target, keys, context, containing, signers, overwrite, told(onProgress))
+        }.toLong()
+    }
+
+    private fun told(onProgress: BiConsumer<Long, Long>?): ((ULong, ULong) -> Unit)? =
+        onProgress?.let { { done, all -> it.accept(done.toLong(), all.toLong()) } }
+
+    /** @see Client.sealingStream */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun sealingStream(out: OutputStream, options: Options = Options()): SealingOutputStream =
+        runBlocking { with(options) { client.sealingStream(out, keys, context, suite, signer) } }
+
+    /** @see Client.openStream */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun openStream(source: InputStream, options: Options = Options()): InputStream =
+        runBlocking { with(options) { client.openStream(source, keys, context, containing, signers) } }
+
+    /** @see Client.rewrap */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun rewrap(envelope: ByteArray, to: Keyring, from: Keyring? = null): ByteArray =
+        runBlocking { client.rewrap(envelope, to, from) }
+
+    /** @see Client.sign */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun sign(message: ByteArray, key: String, algorithm: String? = null): ByteArray =
+        runBlocking { client.sign(message, key, algorithm) }
+
+    /** @see Client.verify */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun verify(message: ByteArray, signature: ByteArray, key: String, algorithm: String? = null): Unit =
+        runBlocking { client.verify(message, signature, key, algorithm) }
+
+    /** @see Client.publicKey */
+    @Throws(InterruptedException::class)
+    public fun publicKey(key: String): PublicKey = runBlocking { client.publicKey(key) }
+
+    /** @see Client.encryptSmall */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun encryptSmall(
+        data: ByteArray, key: String? = null, context: Map<String, String>? = null,
+    ): ByteArray = runBlocking { client.encryptSmall(data, key, context) }
+
+    /** @see Client.decryptSmall */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun decryptSmall(
+        data: ByteArray, key: String? = null, context: Map<String, String>? = null,
+    ): ByteArray = runBlocking { client.decryptSmall(data, key, context) }
+
+    /** @see Secrets.put */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun putSecret(name: String, value: Secret, key: String? = null): String =
+        runBlocking { client.secrets.put(name, value, key) }
+
+    /** @see Secrets.get */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun getSecret(name: String, version: String? = null, stage: String? = null): Secret =
+        runBlocking { client.secrets.get(name, version, stage) }
+
+    override fun close() {
+        client.close()
+    }
+
+    public companion object {
+        /** @see EmbeddedKms.openOrCreate */
+        @JvmStatic
+        @JvmOverloads
+        @Throws(InterruptedException::class)
+        public fun openOrCreateKms(
+            folder: Path, passphrase: Secret? = null, sealer: RootSealer? = null,
+        ): EmbeddedKms = runBlocking { EmbeddedKms.openOrCreate(folder, passphrase, null, sealer) }
+
+        /** @see KeyAdmin.createKey */
+        @JvmStatic
+        @JvmOverloads
+        @Throws(InterruptedException::class)
+        public fun createKey(kms: KeyAdmin, alias: String, spec: String = "SYMMETRIC_DEFAULT"): String =
+            runBlocking { kms.createKey(alias, spec) }
+    }
+}

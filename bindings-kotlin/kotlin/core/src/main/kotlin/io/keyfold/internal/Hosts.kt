@@ -1,0 +1,93 @@
+/** What the caller brings along, as the native library calls it. */
+package io.keyfold.internal
+
+import io.keyfold.AccessKey
+import io.keyfold.HttpTransport
+import io.keyfold.RootSealer
+import io.keyfold.internal.ffi.Credential
+import io.keyfold.internal.ffi.ForeignCredentials
+import io.keyfold.internal.ffi.ForeignKms
+import io.keyfold.internal.ffi.ForeignSealer
+import io.keyfold.internal.ffi.ForeignTransport
+import io.keyfold.internal.ffi.HttpHeader
+import io.keyfold.internal.ffi.HttpRequest
+import io.keyfold.internal.ffi.HttpResponse
+import io.keyfold.internal.ffi.KmsRequest
+import io.keyfold.internal.ffi.KmsResponse
+import io.keyfold.internal.ffi.Observer
+import io.keyfold.internal.ffi.Timer
+import io.keyfold.kms.Kms
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.withContext
+import io.keyfold.HttpRequest as PublicRequest
+
+internal class HostKms(private val kms: Kms) : ForeignKms {
+    override suspend fun call(request: KmsRequest): KmsResponse =
+        withContext(Dispatchers.IO) { called { kms.call(request.toPublic()).toFfi() } }
+}
+
+internal class HostTransport(private val transport: HttpTransport) : ForeignTransport {
+    override suspend fun send(request: HttpRequest): HttpResponse = withContext(Dispatchers.IO) {
+        called { exchange(request) }
+    }
+
+    private suspend fun exchange(request: HttpRequest): HttpResponse {
+        val given = request.headers.map { it.name to it.value }
+        val answer =
+            transport.send(PublicRequest(request.method, request.url, given, request.body))
+        val headers = answer.headers.map { (name, value) -> HttpHeader(name, value) }
+        return HttpResponse(answer.status.toUShort(), headers, answer.body)
+    }
+}
+
+internal class HostToken(private val token: suspend () -> String) : ForeignCredentials {
+    override suspend fun credentials(): Credential =
+        withContext(Dispatchers.IO) { called { Credential.Token(token()) } }
+}
+
+internal class HostAccessKey(private val key: suspend () -> AccessKey) : ForeignCredentials {
+    override suspend fun credentials(): Credential =
+        withContext(Dispatchers.IO) { called { key().toFfi() } }
+}
+
+internal fun AccessKey.toFfi() = Credential.AccessKey(id, secret, sessionToken)
+
+internal object HostTimer : Timer {
+    override suspend fun sleep(millis: ULong) {
+        delay(millis.toLong())
+    }
+}
+
+internal class HostSealer(private val sealer: RootSealer) : ForeignSealer {
+    override fun kind(): String = sealer.kind
+
+    override fun seal(root: ByteArray, binding: ByteArray): ByteArray = called {
+        try {
+            sealer.seal(root, binding)
+        } finally {
+            root.fill(0)
+        }
+    }
+
+    override fun open(sealed: ByteArray, binding: ByteArray): ByteArray =
+        called { sealer.open(sealed, binding) }
+}
+
+internal class HostObserver(
+    private val isActive: () -> Boolean, private val onProgress: ((ULong, ULong) -> Unit)?,
+) : Observer {
+    /** What the caller's function threw. */
+    @Volatile var thrown: Throwable? = null
+
+    override fun observe(done: ULong, all: ULong): Boolean {
+        if (!isActive()) return false
+        return try {
+            onProgress?.invoke(done, all)
+            true
+        } catch (exception: Throwable) {
+            thrown = exception
+            false
+        }
+    }
+}
