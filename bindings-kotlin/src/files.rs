@@ -149,9 +149,9 @@ impl Client {
 impl Client {
     async fn rewrite(&self, path: String, change: &Change) -> Answer<()> {
         let path = PathBuf::from(path);
-        let (old, _) = whole::header(&path)?;
+        let (old, mut file) = whole::header(&path)?;
         let new = change.of(&self.shared.core, &old).await?;
-        Ok(whole::replace_header(&path, &old, &new)?)
+        Ok(whole::replace_header(&path, &mut file, &old, &new)?)
     }
 }
 
@@ -161,7 +161,9 @@ impl Client {
 /// `io`; the structural codes.
 #[uniffi::export]
 pub fn inspect_file(path: String) -> Answer<Info> {
-    let (header, len) = whole::header(Path::new(&path))?;
+    let path = Path::new(&path);
+    let (header, file) = whole::header(path)?;
+    let len = file.metadata().map_err(|error| whole::at("read", path, error))?.len();
     let header_len = header.as_bytes().len() as u64;
     Ok(info(&header, header_len, len.saturating_sub(header_len))?)
 }

@@ -185,12 +185,10 @@ pub(crate) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail.into())
 }
 
-/// The system refuses to read or write a file; says which, and why.
+/// As [`keyfold_files::whole::at`]; an exception of Python's, too, comes back as it was.
 pub(crate) fn at(verb: &str, path: &Path, error: io::Error) -> Error {
-    // An error of ours on its way through an adapter comes back as it was.
-    if error.get_ref().is_some_and(|inner| inner.is::<Error>() || inner.is::<PyErr>()) {
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<PyErr>) {
         return error.into();
     }
-    Error::new(ErrorCode::Io, format!("cannot {verb} {}: {error}", path.display()))
-        .with_source(error)
+    keyfold_files::whole::at(verb, path, error)
 }

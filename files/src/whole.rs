@@ -37,7 +37,7 @@ pub fn at(verb: &str, path: &Path, error: io::Error) -> Error {
 }
 
 /// Says which file an error of the system is about.
-fn named(verb: &str, path: &Path, error: Error) -> Error {
+pub fn named(verb: &str, path: &Path, error: Error) -> Error {
     use std::error::Error as _;
     let number = error
         .source()
@@ -50,7 +50,11 @@ fn named(verb: &str, path: &Path, error: Error) -> Error {
     }
 }
 
-fn open(path: &Path) -> Result<(File, Metadata)> {
+/// Opens a file to read it.
+///
+/// # Errors
+/// `io`, for a folder too.
+pub fn open(path: &Path) -> Result<(File, Metadata)> {
     let opened = File::open(path).and_then(|file| {
         let about = file.metadata()?;
         if about.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok((file, about)) }
@@ -62,25 +66,32 @@ fn invalid(detail: String) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail)
 }
 
-/// Begins the file at `path`; `input` is never replaced.
-fn begin(path: &Path, overwrite: bool, input: &Metadata) -> Result<PartFile> {
+// What POSIX says where there is a folder, or a file already.
+const EISDIR: i32 = 21;
+const EEXIST: i32 = 17;
+
+/// Begins the file at `path`, with the permissions of `input`, which is never replaced.
+///
+/// # Errors
+/// `io`; `invalid_argument` where the two are one, or what is there is no regular file.
+pub fn begin(path: &Path, overwrite: bool, input: Option<&Metadata>) -> Result<PartFile> {
     let wrong = |error| at("write", path, error);
     let path = follow(path).map_err(wrong)?;
     if let Ok(about) = fs::metadata(&path) {
-        if is_same(input, &about) {
+        if input.is_some_and(|input| is_same(input, &about)) {
             return Err(invalid(format!("{} is the input", path.display())));
         }
         if about.is_dir() {
-            return Err(wrong(io::ErrorKind::IsADirectory.into()));
+            return Err(wrong(io::Error::from_raw_os_error(EISDIR)));
         }
         if !about.is_file() {
             return Err(invalid(format!("{} is no regular file", path.display())));
         }
         if !overwrite {
-            return Err(wrong(io::ErrorKind::AlreadyExists.into()));
+            return Err(wrong(io::Error::from_raw_os_error(EEXIST)));
         }
     }
-    let like = Some(input).filter(|about| about.is_file());
+    let like = input.filter(|about| about.is_file());
     PartFile::create(path, Options { replace: overwrite, like, private: false }).map_err(wrong)
 }
 
@@ -100,7 +111,7 @@ pub async fn encrypt<K: Kms>(
 ) -> Result<u64> {
     let (mut file, about) = open(source)?;
     let len = about.is_file().then_some(about.len());
-    let mut part = begin(target, writing.overwrite, &about)?;
+    let mut part = begin(target, writing.overwrite, Some(&about))?;
     let options = SealOptions { plaintext_len: len, ..options.clone() };
     let sealer = client.sealer(keyring, context, &options).await?;
     let pace = Pace::new(writing.threads, len)?;
@@ -136,7 +147,7 @@ pub async fn decrypt<K: Kms>(
 ) -> Result<u64> {
     let (mut file, about) = open(source)?;
     let (header, start) = read_header(&mut file).map_err(|error| named("read", source, error))?;
-    let mut part = begin(target, writing.overwrite, &about)?;
+    let mut part = begin(target, writing.overwrite, Some(&about))?;
     let unlocked = client.unlock(&header, keyring, demands).await?;
     let len = about.is_file().then_some(about.len());
     let pace = Pace::new(writing.threads, len)?;
@@ -153,29 +164,30 @@ pub async fn decrypt<K: Kms>(
     Ok(total)
 }
 
-/// The header of the envelope in a file, and the length of the file.
+/// The header of the envelope in a file, and the file: what comes of the header belongs to that one,
+/// whatever stands at the path by then.
 ///
 /// # Errors
 /// `io`; the structural codes.
-pub fn header(path: &Path) -> Result<(Header, u64)> {
-    let (mut file, about) = open(path)?;
+pub fn header(path: &Path) -> Result<(Header, File)> {
+    let (mut file, _) = open(path)?;
     let (header, _) = read_header(&mut file).map_err(|error| named("read", path, error))?;
-    Ok((header, about.len()))
+    Ok((header, file))
 }
 
 /// Replaces the header of the envelope in a file, at once and whole, with the permissions and the
-/// owner that the file has. `old` is the header that it has now.
+/// owner that the file has. `file` is what [`header`] has opened at this path, `old` what it has read.
 ///
 /// # Errors
 /// `io`.
-pub fn replace_header(path: &Path, old: &Header, new: &Header) -> Result<()> {
+pub fn replace_header(path: &Path, file: &mut File, old: &Header, new: &Header) -> Result<()> {
     let wrong = |error: io::Error| at("write", path, error);
-    let (mut file, about) = open(path)?;
+    let about = file.metadata().map_err(wrong)?;
     let mut part = PartFile::replacing(follow(path).map_err(wrong)?, &about).map_err(wrong)?;
     part.write_all(new.as_bytes()).map_err(wrong)?;
     file.seek(SeekFrom::Start(old.as_bytes().len() as u64)).map_err(wrong)?;
     // In the kernel where it can do that, sharing the blocks where the file system can.
-    io::copy(&mut file, part.file_mut()).map_err(wrong)?;
+    io::copy(file, part.file_mut()).map_err(wrong)?;
     part.commit().map_err(wrong)
 }
 
@@ -219,10 +231,13 @@ mod tests {
         assert_eq!(ended.code(), ErrorCode::Cancelled);
         assert!(!other.exists());
 
-        let (old, len) = header(&sealed).expect("a header");
-        assert_eq!(len, fs::metadata(&sealed).expect("there").len());
+        let (old, mut file) = header(&sealed).expect("a header");
+        assert_eq!(
+            file.metadata().expect("open").len(),
+            fs::metadata(&sealed).expect("there").len()
+        );
         let new = pollster::block_on(client.rewrap(&old, &one, &two)).expect("rewraps");
-        replace_header(&sealed, &old, &new).expect("replaces");
+        replace_header(&sealed, &mut file, &old, &new).expect("replaces");
         let open = |ring: &Keyring| {
             let (paths, demands) = ((sealed.as_path(), back.as_path()), Demands::new(&context));
             pollster::block_on(decrypt(&client, paths, ring, demands, writing, &mut |_, _| Ok(())))

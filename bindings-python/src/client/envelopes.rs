@@ -1,13 +1,12 @@
 //! Who can open an envelope, changed without touching its body; and what is public in it.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use keyfold::stream::io::read_header;
 use keyfold::{Header, KeyUri, Keyring, Result};
-use keyfold_files::{PartFile, follow};
+use keyfold_files::whole;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -73,31 +72,16 @@ impl Client {
             // The body may be of any length: it is copied on a thread.
             EnvelopeArg::Path(path) => self.run(py, usize::MAX, async move {
                 apart().await;
-                let mut file = File::open(&path).map_err(|error| at("read", &path, error))?;
-                let (header, _) = read_header(&mut file)?;
-                let body_start = header.as_bytes().len() as u64;
-                let header = change.of(&core, &header).await?;
+                let (old, mut file) = whole::header(&path)?;
+                let new = change.of(&core, &old).await?;
                 Ok(move |py: Python<'_>| {
-                    py.detach(|| replace_header(&path, &mut file, body_start, header.as_bytes()))
+                    py.detach(|| whole::replace_header(&path, &mut file, &old, &new))
                         .or_raise(py)?;
                     Ok(py.None())
                 })
             }),
         }
     }
-}
-
-/// Replaces a file by one with another header, at once and whole.
-fn replace_header(path: &Path, file: &mut File, body_start: u64, header: &[u8]) -> Result<()> {
-    let wrong = |error: io::Error| at("write", path, error);
-    let about = file.metadata().map_err(wrong)?;
-    let target = follow(path).map_err(wrong)?;
-    let mut part = PartFile::replacing(target, &about).map_err(wrong)?;
-    part.write_all(header).map_err(wrong)?;
-    file.seek(SeekFrom::Start(body_start)).map_err(wrong)?;
-    // In the kernel where it can do that, sharing the blocks where the file system can.
-    io::copy(file, part.file_mut()).map_err(wrong)?;
-    part.commit().map_err(wrong)
 }
 
 #[pymethods]

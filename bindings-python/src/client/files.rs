@@ -1,14 +1,15 @@
 //! Files: from path to path without Python, and the streams behind `open_writer` and
 //! `open_reader`.
 
-use std::fs::{self, File, Metadata};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use keyfold::stream::io::{OpenReader, RangeReader, SealWriter, read_header};
 use keyfold::{Error, ErrorCode, Result, SealOptions};
-use keyfold_files::{Options, Pace, PartFile, follow, is_same, pump};
+use keyfold_files::whole::{begin, named, open};
+use keyfold_files::{Pace, pump};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -76,41 +77,6 @@ impl Read for Interruptible {
         }
         read
     }
-}
-
-fn open(path: &Path) -> Result<(File, Metadata)> {
-    let opened = File::open(path).and_then(|file| {
-        let about = file.metadata()?;
-        if about.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok((file, about)) }
-    });
-    opened.map_err(|error| at("read", path, error))
-}
-
-// What POSIX says where there is a folder, or a file already.
-const EISDIR: i32 = 21;
-const EEXIST: i32 = 17;
-
-/// Begins the file at `path`; `input` is never replaced.
-fn begin(path: &Path, overwrite: bool, input: Option<&Metadata>) -> Result<PartFile> {
-    let wrong = |error| at("write", path, error);
-    let path = follow(path).map_err(wrong)?;
-    if let Ok(about) = fs::metadata(&path) {
-        if input.is_some_and(|input| is_same(input, &about)) {
-            return Err(invalid(format!("{} is the input", path.display())));
-        }
-        if about.is_dir() {
-            return Err(wrong(io::Error::from_raw_os_error(EISDIR)));
-        }
-        if !about.is_file() {
-            return Err(invalid(format!("{} is no regular file", path.display())));
-        }
-        if !overwrite {
-            return Err(wrong(io::Error::from_raw_os_error(EEXIST)));
-        }
-    }
-    let like = input.filter(|about| about.is_file());
-    let options = Options { replace: overwrite, like, private: false };
-    PartFile::create(path, options).map_err(wrong)
 }
 
 #[pymethods]
@@ -326,20 +292,6 @@ impl Client {
             };
             Ok(move |py: Python<'_>| Ok(Py::new(py, Opening::new(source))?.into_any()))
         })
-    }
-}
-
-/// Says which file an error of the system is about.
-fn named(verb: &str, path: &Path, error: Error) -> Error {
-    use std::error::Error as _;
-    let number = error
-        .source()
-        .filter(|_| error.code() == ErrorCode::Io)
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .and_then(io::Error::raw_os_error);
-    match number {
-        Some(number) => at(verb, path, io::Error::from_raw_os_error(number)),
-        None => error,
     }
 }
 

@@ -74,7 +74,8 @@ impl<K: Kms> Client<K> {
     /// What each of these requests wraps, in their order. They are under way at the same time: the
     /// keys may be of services far apart.
     async fn wrapped_by_all(&self, requests: &[Request]) -> Result<Vec<WrappedKey>> {
-        // There are at most fifteen: each is looked at whenever any of them can go on.
+        // There are at most fifteen: each is looked at whenever any of them can go on. Not
+        // `try_join_all`: it brings its unordered set of futures into every page.
         let calls = requests.iter().map(|request| maybe_done(self.kms.call(request)));
         let mut calls: Vec<_> = calls.collect();
         poll_fn(|context| {
