@@ -129,6 +129,11 @@ impl Credentials {
         Credentials { kind: Kind::Connection, expires: None }
     }
 
+    /// Whether requests are signed with them, and so dated.
+    pub(crate) fn are_signed_with(&self) -> bool {
+        matches!(self.kind, Kind::AccessKey(_))
+    }
+
     /// They end at this time, counted from 1970.
     #[must_use]
     pub fn expiring(mut self, at: Duration) -> Self {

@@ -86,10 +86,16 @@ impl KeyUri {
     /// assert!(KeyUri::new("keyfold:alias/docs")?.is_alias());
     /// assert!(KeyUri::new("keyfold:arn:aws:kms:us-east-1:000000000000:alias/docs")?.is_alias());
     /// assert!(!KeyUri::new("keyfold:arn:aws:kms:us-east-1:000000000000:key/7f1c")?.is_alias());
+    /// assert!(KeyUri::new("alibaba://cn-hangzhou/alias/docs")?.is_alias());
     /// # Ok::<(), keyfold::Error>(())
     /// ```
     pub fn is_alias(&self) -> bool {
-        self.rest().split(':').any(|part| part.starts_with("alias/"))
+        // A cloud's key is `//PLACE/NAME` (docs/spec/providers.md, clause 1.1).
+        let name = match self.rest().strip_prefix("//") {
+            Some(rest) => rest.split_once('/').map_or("", |(_place, name)| name),
+            None => self.rest(),
+        };
+        name.split(':').any(|part| part.starts_with("alias/"))
     }
 
     fn split(&self) -> (&str, &str) {

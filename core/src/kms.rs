@@ -4,9 +4,17 @@ pub mod aws;
 pub mod breaker;
 pub mod cache;
 pub mod deadline;
+mod driver;
+pub(crate) mod endpoint;
+mod json;
+pub(crate) mod moment;
+mod percent;
 pub mod remote;
 pub mod retry;
 pub mod router;
+mod service_error;
+mod skew;
+pub(crate) mod wire;
 
 use crate::context::EncryptionContext;
 use crate::crypto::rng::Rng;
@@ -14,6 +22,8 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, SecretBytes, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
 use crate::sign::{MessageHasher, SignatureAlgorithm};
+
+pub use service_error::ServiceError;
 
 /// The longest message that a KMS signs itself, in bytes.
 const MAX_MESSAGE: u64 = 4096;

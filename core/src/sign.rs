@@ -25,6 +25,7 @@ mod message;
 mod public_key;
 mod signing_key;
 
+pub(crate) use algorithm::named;
 pub use algorithm::{KeySpec, SignatureAlgorithm};
 pub use ecdsa_form::{ecdsa_der_to_raw, ecdsa_raw_to_der};
 pub use encoded::EncodedPublicKey;

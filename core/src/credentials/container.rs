@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::web_identity::TokenSource;
 use super::{Credentials, CredentialsProvider, parse};
 use crate::error::{Error, Result};
-use crate::kms::aws::endpoint::Endpoint;
+use crate::kms::endpoint::Endpoint;
 use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
 

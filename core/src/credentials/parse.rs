@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::Credentials;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::SecretBytes;
-use crate::kms::aws::moment;
+use crate::kms::moment;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 /// The longest answer, in bytes.

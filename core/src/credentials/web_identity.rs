@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use super::{Credentials, CredentialsProvider, header_text, parse};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::SecretBytes;
-use crate::kms::aws::endpoint::Endpoint;
-use crate::kms::aws::moment;
+use crate::kms::aws::endpoint::of_service;
+use crate::kms::endpoint::Endpoint;
+use crate::kms::moment;
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
 use crate::transport::{HttpRequest, Transport};
 
@@ -59,7 +60,7 @@ impl<T: Transport> WebIdentityCredentials<T> {
         session: &str,
         token: Box<dyn TokenSource>,
     ) -> Result<Self> {
-        let endpoint = Endpoint::of_service("sts", region, false, false)?;
+        let endpoint = of_service("sts", region, false, false)?;
         let of_session = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@-_".contains(&byte);
         if !(2..=64).contains(&session.len()) || !session.bytes().all(of_session) {
             return Err(Error::invalid("a session name has 2 to 64 letters, digits and +=,.@-_"));

@@ -8,31 +8,29 @@ mod call;
 pub(crate) mod endpoint;
 mod errors;
 mod exchange;
-mod json;
-pub(crate) mod moment;
 mod sigv4;
-mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Kms, Request, Response};
+use super::driver::{Driver, Machine};
+use super::endpoint::{Endpoint, check_region};
+use super::skew::Skew;
+use super::{Kms, Request, Response, wire};
 use crate::clock::WallClock;
-use crate::credentials::{Credentials, CredentialsProvider, none_found};
+use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::{Error, Result};
 use crate::keys::KeyUri;
-use crate::maybe_send::{BoxFuture, MaybeSendSync};
+use crate::maybe_send::BoxFuture;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
+pub use super::driver::Turn;
+pub use super::service_error::ServiceError;
 pub use call::Call;
-pub use errors::ServiceError;
-pub use exchange::{Exchange, Turn};
+pub use exchange::Exchange;
 pub use sigv4::sign;
-
-use endpoint::Endpoint;
 
 /// The scheme of keys at AWS.
 pub const AWS_SCHEME: &str = "aws";
@@ -105,9 +103,8 @@ pub struct AwsConfig {
     region: String,
     kms: Endpoint,
     secrets: Endpoint,
-    /// By how many seconds the service's clock is ahead of ours, as far as it was seen. Shared by
-    /// all calls, so that only one of them is sent twice.
-    skew: Arc<AtomicI32>,
+    /// Shared by all calls, so that only one of them is sent twice.
+    skew: Skew,
 }
 
 impl AwsConfig {
@@ -132,13 +129,13 @@ impl AwsConfig {
     /// `invalid_argument` for a region of another form, or of a partition without such endpoints.
     pub fn aws_with(region: &str, fips: bool, dual_stack: bool) -> Result<Self> {
         let endpoint =
-            |service: Service| Endpoint::of_service(service.name(), region, fips, dual_stack);
+            |service: Service| endpoint::of_service(service.name(), region, fips, dual_stack);
         Ok(AwsConfig {
             scheme: AWS_SCHEME,
             region: region.to_owned(),
             kms: endpoint(Service::Kms)?,
             secrets: endpoint(Service::Secrets)?,
-            skew: Arc::default(),
+            skew: Skew::default(),
         })
     }
 
@@ -155,7 +152,7 @@ impl AwsConfig {
             region: "us-east-1".to_owned(),
             kms: endpoint.clone(),
             secrets: endpoint,
-            skew: Arc::default(),
+            skew: Skew::default(),
         })
     }
 
@@ -164,7 +161,7 @@ impl AwsConfig {
     /// # Errors
     /// `invalid_argument` for a region of another form.
     pub fn with_region(mut self, region: &str) -> Result<Self> {
-        endpoint::check_region(region)?;
+        check_region(region)?;
         region.clone_into(&mut self.region);
         Ok(self)
     }
@@ -217,18 +214,6 @@ impl AwsConfig {
         }
         Err(Error::invalid("the key is of another KMS than the one that is asked"))
     }
-
-    /// Our time as the service sees it.
-    fn corrected(&self, now: Duration) -> Duration {
-        let skew = self.skew.load(Ordering::Relaxed);
-        let seconds = Duration::from_secs(skew.unsigned_abs().into());
-        if skew < 0 { now.saturating_sub(seconds) } else { now.saturating_add(seconds) }
-    }
-
-    fn set_skew(&self, seconds: i64) {
-        // 68 years either way: a clock that is further off is not one.
-        self.skew.store(i32::try_from(seconds).unwrap_or(0), Ordering::Relaxed);
-    }
 }
 
 /// A remote KMS and password safe over a [`Transport`]: AWS, or keyfold's own server.
@@ -274,9 +259,7 @@ impl AwsConfig {
 /// # Ok::<(), keyfold::Error>(())
 /// ```
 pub struct AwsKms<T> {
-    transport: T,
-    clock: Box<dyn WallClock>,
-    credentials: Arc<dyn CredentialsProvider>,
+    driver: Driver<T>,
     config: AwsConfig,
 }
 
@@ -288,7 +271,7 @@ impl<T: Transport> AwsKms<T> {
         credentials: Arc<dyn CredentialsProvider>,
         config: AwsConfig,
     ) -> Self {
-        AwsKms { transport, clock: Box::new(clock), credentials, config }
+        AwsKms { driver: Driver::new(transport, clock, credentials), config }
     }
 
     /// Where it is.
@@ -310,36 +293,8 @@ impl<T: Transport> AwsKms<T> {
     ) -> Result<Zeroizing<Vec<u8>>> {
         let exchange = Exchange::new(&self.config, service, operation, body)?;
         let mut driven = Driven { machine: exchange, answer: None };
-        self.drive(&mut driven).await?;
+        self.driver.drive(&mut driven).await?;
         driven.answer.ok_or_else(wire::not_understood)
-    }
-
-    /// Sends what the machine has to send until it is done. Boxed, so that there is one of it for
-    /// both machines: what is small beside an exchange with a server is large in a page.
-    fn drive<'a>(&'a self, machine: &'a mut dyn Machine) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async {
-            let mut credentials = self.current_credentials().await?;
-            loop {
-                let request = machine.request(&credentials, self.clock.unix_time())?;
-                let response = self.transport.send(request).await?;
-                match machine.answer(response, self.clock.unix_time())? {
-                    Turn::Done(()) => return Ok(()),
-                    Turn::Send => {}
-                    Turn::Renew(refusal) => {
-                        self.credentials.refused(&credentials);
-                        let others = self.current_credentials().await?;
-                        if Arc::ptr_eq(&others, &credentials) {
-                            return Err(refusal);
-                        }
-                        credentials = others;
-                    }
-                }
-            }
-        })
-    }
-
-    async fn current_credentials(&self) -> Result<Arc<Credentials>> {
-        self.credentials.credentials().await?.ok_or_else(none_found)
     }
 }
 
@@ -347,16 +302,10 @@ impl<T: Transport> Kms for AwsKms<T> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async {
             let mut driven = Driven { machine: Call::new(&self.config, request)?, answer: None };
-            self.drive(&mut driven).await?;
+            self.driver.drive(&mut driven).await?;
             driven.answer.ok_or_else(wire::not_understood)
         })
     }
-}
-
-/// What both machines can; the answer stays in them.
-trait Machine: MaybeSendSync {
-    fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest>;
-    fn answer(&mut self, response: HttpResponse, now: Duration) -> Result<Turn<()>>;
 }
 
 /// A machine, and the answer that it has come to.

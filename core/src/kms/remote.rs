@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::aws::endpoint::split_scheme;
 use super::aws::{AwsConfig, AwsKms, Service};
 use super::breaker::{BreakerKms, BreakerLimits};
 use super::deadline::DeadlineKms;
+use super::endpoint::split_scheme;
 use super::retry::{RetryKms, RetryLimits};
 use super::{Kms, Request, Response};
 use crate::clock::{Clock, WallClock};
@@ -62,13 +62,21 @@ impl Default for RemoteOptions {
 /// exchange with a server they cost nothing.
 type Http = Arc<AwsKms<Arc<dyn Transport>>>;
 type Timer = Arc<dyn Clock>;
-type Guarded = DeadlineKms<RetryKms<BreakerKms<Http, Timer>, Timer>, Timer>;
+/// A KMS with a breaker, repetitions and a deadline around it, from the inside out.
+pub(crate) type Guarded<K> = DeadlineKms<RetryKms<BreakerKms<K, Timer>, Timer>, Timer>;
+
+/// Puts around a KMS what belongs around one at the other end of a network.
+pub(crate) fn guard<K: Kms>(kms: K, clock: Timer, options: &RemoteOptions) -> Guarded<K> {
+    let breaker = BreakerKms::new(kms, clock.clone(), options.breaker);
+    let retry = RetryKms::new(breaker, clock.clone(), options.retry);
+    DeadlineKms::new(retry, clock, options.deadline)
+}
 
 /// A KMS at the other end of a network: repeated where that helps, left alone where it does not
 /// answer, and given up in time.
 pub struct RemoteKms {
     http: Http,
-    guarded: Guarded,
+    guarded: Guarded<Http>,
 }
 
 impl RemoteKms {
@@ -183,10 +191,8 @@ where
 {
     let config = config(uri, options)?;
     let http = Arc::new(AwsKms::new(transport, clock.clone(), credentials, config));
-    let clock: Timer = Arc::new(clock.clone());
-    let breaker = BreakerKms::new(http.clone(), clock.clone(), options.breaker);
-    let retry = RetryKms::new(breaker, clock.clone(), options.retry);
-    Ok(RemoteKms { http, guarded: DeadlineKms::new(retry, clock, options.deadline) })
+    let guarded = guard(http.clone(), Arc::new(clock.clone()), options);
+    Ok(RemoteKms { http, guarded })
 }
 
 fn config(uri: &str, options: &RemoteOptions) -> Result<AwsConfig> {

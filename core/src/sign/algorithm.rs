@@ -1,8 +1,5 @@
 //! Key specs and signature algorithms, and which belong together.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::error::{Error, Result};
 
 macro_rules! named {
@@ -27,25 +24,26 @@ macro_rules! named {
             }
         }
 
-        impl FromStr for $type {
-            type Err = Error;
+        impl std::str::FromStr for $type {
+            type Err = crate::error::Error;
 
-            fn from_str(name: &str) -> Result<Self> {
+            fn from_str(name: &str) -> crate::error::Result<Self> {
                 Self::ALL
                     .iter()
                     .copied()
                     .find(|known| known.as_str() == name)
-                    .ok_or_else(|| Error::invalid(concat!("unknown ", $what)))
+                    .ok_or_else(|| crate::error::Error::invalid(concat!("unknown ", $what)))
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+pub(crate) use named;
 
 named! {
     /// What kind of asymmetric key, named as the AWS KMS API names it.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::exchange::{Exchange, Failure, Turn};
-use super::json::Object;
-use super::wire::{self, Members};
+use super::exchange::{Exchange, Failure};
 use super::{AwsConfig, Service};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};
+use crate::kms::driver::Turn;
+use crate::kms::json::Object;
+use crate::kms::wire::{self, Members};
 use crate::kms::{DataKeyReply, Request, Response, SignInput};
 use crate::sign::SignatureAlgorithm;
 use crate::transport::{HttpRequest, HttpResponse};

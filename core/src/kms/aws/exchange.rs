@@ -4,31 +4,16 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::errors::ServiceError;
-use super::{AwsConfig, Service, moment, sigv4, wire};
+use super::{AwsConfig, Service, errors, sigv4};
 use crate::credentials::{Credentials, Kind};
 use crate::error::{Error, Result};
+use crate::kms::driver::Turn;
+use crate::kms::service_error::ServiceError;
+use crate::kms::wire;
 use crate::transport::{HttpRequest, HttpResponse};
 
 /// The longest answer, in bytes: a page of a list, with all that its entries may hold.
 const MAX_ANSWER: usize = 4 << 20;
-/// How far the service's time must be from ours before a refusal is put down to it.
-const MIN_SKEW: i64 = 60;
-
-/// What comes after an answer.
-///
-/// There is no waiting here: what may succeed later is an error that says so
-/// ([`Retry::Later`](crate::Retry::Later)), with the pause that the service asks for.
-#[derive(Debug)]
-pub enum Turn<T> {
-    /// Take the next request and send it.
-    Send,
-    /// The credentials have ended: get others and take the next request, or give up with this
-    /// error. It comes at most once.
-    Renew(Error),
-    /// It is done.
-    Done(T),
-}
 
 /// One operation of a service, JSON in and JSON out, without a socket and without a clock.
 ///
@@ -116,7 +101,7 @@ impl<'a> Exchange<'a> {
             }
             Kind::Connection => self.signed_at = None,
             Kind::AccessKey(_) => {
-                let at = self.config.corrected(now);
+                let at = self.config.skew.corrected(now);
                 let (region, service) = (self.config.region(), self.service.name());
                 sigv4::sign(&mut request, credentials, region, service, at)?;
                 self.signed_at = Some(at);
@@ -155,27 +140,19 @@ impl<'a> Exchange<'a> {
                 _ => Err(Failure::Other(wire::not_understood())),
             };
         }
-        let error = ServiceError::read(&response);
-        if error.may_be_the_clock() && !self.corrected && self.learn_time(&response, now) {
+        let error = errors::read(&response);
+        if errors::may_be_the_clock(&error)
+            && !self.corrected
+            && self.config.skew.learn(&response, self.signed_at, now)
+        {
             self.corrected = true;
             return Ok(Turn::Send);
         }
-        if error.may_be_the_credentials() && !self.renewed {
+        if errors::may_be_the_credentials(&error) && !self.renewed {
             self.renewed = true;
-            return Ok(Turn::Renew(error.into_error(&response, now, false)));
+            return Ok(Turn::Renew(errors::into_error(error, &response, now, false)));
         }
         Err(Failure::Service(Box::new((error, response))))
-    }
-
-    /// Sets our idea of the service's time right, where its answer shows another.
-    fn learn_time(&self, response: &HttpResponse, now: Duration) -> bool {
-        let date = response.header("date").and_then(moment::http_date);
-        let (Some(theirs), Some(ours)) = (date, self.signed_at) else { return false };
-        if difference(theirs, ours).abs() < MIN_SKEW {
-            return false;
-        }
-        self.config.set_skew(difference(theirs, now));
-        true
     }
 }
 
@@ -184,7 +161,7 @@ impl Failure {
         match self {
             Failure::Service(both) => {
                 let (error, response) = *both;
-                error.into_error(&response, now, of_secret)
+                errors::into_error(error, &response, now, of_secret)
             }
             Failure::Other(error) => error,
         }
@@ -195,10 +172,4 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Other(error)
     }
-}
-
-/// `a - b` in seconds.
-fn difference(a: Duration, b: Duration) -> i64 {
-    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    seconds(a).saturating_sub(seconds(b))
 }

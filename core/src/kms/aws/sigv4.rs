@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::endpoint::split_scheme;
-use super::moment;
 use crate::credentials::{Credentials, Kind};
 use crate::crypto::hash::{Sha256, hmac_sha256};
 use crate::error::{Error, Result};
+use crate::kms::endpoint::split_scheme;
+use crate::kms::moment;
+use crate::kms::wire::hex;
 use crate::transport::HttpRequest;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -143,14 +144,6 @@ impl Canonical {
 /// Without blanks at the ends, and with one where there are several.
 fn collapsed(value: &str) -> String {
     value.split([' ', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! The members of requests, written as the services read them.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
+
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
@@ -7,37 +10,54 @@ use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorCode};
 
 /// The JSON of a request, member after member.
-pub(super) struct Members(Zeroizing<Vec<u8>>);
+pub(crate) struct Members(Zeroizing<Vec<u8>>);
 
 impl Members {
     /// None yet; `secret` is the length of the secret that will be among them. There is room for
     /// everything, so that no copy is left behind by growth.
-    pub(super) fn new(secret: usize) -> Self {
+    pub(crate) fn new(secret: usize) -> Self {
         // A character of text takes up to six.
         Members(Zeroizing::new(Vec::with_capacity(secret.saturating_mul(6) + 32 * 1024)))
     }
 
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.string(value);
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        // Writing to a Vec does not fail.
+        let _ = write!(&mut *self.0, "{value}");
+    }
+
+    /// A truth value.
+    pub(crate) fn flag(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn name(&mut self, name: &str) {
         let before = if self.0.is_empty() { b'{' } else { b',' };
         self.0.push(before);
         self.string(name);
         self.0.push(b':');
-        self.string(value);
     }
 
-    pub(super) fn maybe_text(&mut self, name: &str, value: Option<&str>) {
+    pub(crate) fn maybe_text(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
     /// Bytes, secret or not, in base64.
-    pub(super) fn bytes(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn bytes(&mut self, name: &str, value: &[u8]) {
         self.text(name, &Zeroizing::new(Base64::encode_string(value)));
     }
 
     /// A context: an object, absent where it is empty.
-    pub(super) fn context(&mut self, name: &str, context: &EncryptionContext) {
+    pub(crate) fn context(&mut self, name: &str, context: &EncryptionContext) {
         if context.is_empty() {
             return;
         }
@@ -52,7 +72,10 @@ impl Members {
         self.0.push(b'}');
     }
 
-    pub(super) fn finish(mut self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn finish(mut self) -> Zeroizing<Vec<u8>> {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
         self.0.push(b'}');
         self.0
     }
@@ -63,6 +86,15 @@ impl Members {
     }
 }
 
-pub(super) fn not_understood() -> Error {
+pub(crate) fn not_understood() -> Error {
     Error::new(ErrorCode::KmsProtocol, "the KMS gave an answer that its protocol does not allow")
+}
+
+/// Bytes as lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -21,7 +21,7 @@ const MAX_DEPTH: u8 = 64;
 /// An object as it came. It is checked as a whole whenever a member is looked up; a member that is
 /// `null` is none.
 #[derive(Clone, Copy)]
-pub(super) struct Object<'a>(pub(super) &'a [u8]);
+pub(crate) struct Object<'a>(pub(crate) &'a [u8]);
 
 /// It is no JSON. What exactly is wrong with it could show a value.
 struct Malformed;
@@ -34,7 +34,7 @@ impl From<Expect> for Malformed {
 
 impl<'a> Object<'a> {
     /// Text, where it is there.
-    pub(super) fn maybe_text(self, name: &str) -> Result<Option<Cow<'a, str>>> {
+    pub(crate) fn maybe_text(self, name: &str) -> Result<Option<Cow<'a, str>>> {
         match self.find(name)? {
             None => Ok(None),
             Some([b'"', text @ ..]) => {
@@ -46,12 +46,12 @@ impl<'a> Object<'a> {
     }
 
     /// Text.
-    pub(super) fn text(self, name: &str) -> Result<Cow<'a, str>> {
+    pub(crate) fn text(self, name: &str) -> Result<Cow<'a, str>> {
         self.maybe_text(name)?.ok_or_else(not_understood)
     }
 
     /// Bytes in base64, where they are there.
-    pub(super) fn maybe_bytes(self, name: &str) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn maybe_bytes(self, name: &str) -> Result<Option<Vec<u8>>> {
         let Some(text) = self.maybe_text(name)? else { return Ok(None) };
         let bytes = Base64::decode_vec(&text).map_err(|_| not_understood());
         if let Cow::Owned(text) = text {
@@ -62,12 +62,12 @@ impl<'a> Object<'a> {
     }
 
     /// Bytes in base64.
-    pub(super) fn bytes(self, name: &str) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(self, name: &str) -> Result<Vec<u8>> {
         self.maybe_bytes(name)?.ok_or_else(not_understood)
     }
 
     /// A truth value.
-    pub(super) fn is_true(self, name: &str) -> Result<bool> {
+    pub(crate) fn is_true(self, name: &str) -> Result<bool> {
         match self.find(name)? {
             Some(b"true") => Ok(true),
             Some(b"false") => Ok(false),
@@ -76,8 +76,61 @@ impl<'a> Object<'a> {
     }
 
     /// An object within.
-    pub(super) fn object(self, name: &str) -> Result<Object<'a>> {
+    pub(crate) fn object(self, name: &str) -> Result<Object<'a>> {
         self.find(name)?.map(Object).ok_or_else(not_understood)
+    }
+
+    /// An object within, where it is there.
+    pub(crate) fn maybe_object(self, name: &str) -> Result<Option<Object<'a>>> {
+        Ok(self.find(name)?.map(Object))
+    }
+
+    /// The elements of an array; none where it is `null`.
+    pub(crate) fn array(self, name: &str) -> Result<Vec<Object<'a>>> {
+        match self.search(name) {
+            Ok(Some(b"null")) => Ok(Vec::new()),
+            Ok(Some(array)) => elements(array).map_err(|Malformed| not_understood()),
+            Ok(None) | Err(Malformed) => Err(not_understood()),
+        }
+    }
+
+    /// A whole number, written as a number or, as some services do, as text; where it is there.
+    pub(crate) fn maybe_number(self, name: &str) -> Result<Option<u64>> {
+        let Some(text) = self.maybe_scalar(name)? else { return Ok(None) };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| not_understood())
+    }
+
+    /// A truth value, written as such or as text; where it is there.
+    pub(crate) fn maybe_flag(self, name: &str) -> Result<Option<bool>> {
+        match self.maybe_scalar(name)?.as_deref() {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(not_understood()),
+        }
+    }
+
+    /// Text, or the digits of a number, or a truth value as a word; where it is there.
+    pub(crate) fn maybe_scalar(self, name: &str) -> Result<Option<Cow<'a, str>>> {
+        match self.find(name)? {
+            Some([b'"', ..]) => self.maybe_text(name),
+            Some(value @ [b'0'..=b'9' | b'-' | b't' | b'f', ..]) => std::str::from_utf8(value)
+                .map(|text| Some(text.into()))
+                .map_err(|_| not_understood()),
+            None => Ok(None),
+            Some(_) => Err(not_understood()),
+        }
+    }
+
+    /// What stands here itself, where that is text: an element of an array.
+    pub(crate) fn as_text(self) -> Result<Cow<'a, str>> {
+        let [b'"', text @ ..] = self.0 else { return Err(not_understood()) };
+        let mut lexer = SliceLexer::new(text);
+        let text = lexer.str_string().map_err(|_| not_understood())?;
+        if lexer.as_slice().is_empty() { Ok(text) } else { Err(not_understood()) }
     }
 
     fn find(self, name: &str) -> Result<Option<&'a [u8]>> {
@@ -108,6 +161,20 @@ impl<'a> Object<'a> {
             Some(_) => Err(Malformed),
         }
     }
+}
+
+/// The elements of an array.
+fn elements(array: &[u8]) -> Result<Vec<Object<'_>>, Malformed> {
+    let mut lexer = SliceLexer::new(array);
+    let mut found = Vec::new();
+    lexer.expect(SliceLexer::ws_peek, b'[').ok_or(Malformed)?;
+    lexer.seq(b']', SliceLexer::ws_peek, |next, lexer| {
+        let value = lexer.as_slice();
+        skip(next, lexer, MAX_DEPTH)?;
+        found.push(Object(&value[..value.len() - lexer.as_slice().len()]));
+        Ok::<_, Malformed>(())
+    })?;
+    if lexer.ws_peek().is_none() { Ok(found) } else { Err(Malformed) }
 }
 
 /// The name of a member, and its colon.
@@ -167,6 +234,27 @@ mod tests {
         assert!(object.maybe_text("c").is_err() && object.is_true("a").is_err());
         assert!(object.maybe_bytes("a").is_err() && object.text("h").is_err());
         assert!(object.object("a").and_then(|a| a.maybe_text("e")).is_err());
+    }
+
+    #[test]
+    fn arrays_and_loose_scalars_are_read() {
+        let body =
+            br#"{"l":[ {"a":1} ,"x\u0041", 2],"n":7,"t":"8","e":"","b":"true","f":false,"m":-1}"#;
+        let object = Object(body);
+        let list = object.array("l").expect("an array");
+        assert_eq!(list.len(), 3);
+        assert_eq!(list[0].maybe_number("a"), Ok(Some(1)));
+        assert_eq!(list[1].as_text().as_deref(), Ok("xA"));
+        assert!(list[2].as_text().is_err() && list[1].text("a").is_err());
+        assert!(Object(b"{\"l\":null}").array("l").is_ok_and(|none| none.is_empty()));
+        assert!(object.array("n").is_err() && object.array("absent").is_err());
+        for (name, number) in [("n", Some(7)), ("t", Some(8)), ("e", None), ("absent", None)] {
+            assert_eq!(object.maybe_number(name), Ok(number), "{name}");
+        }
+        assert!(object.maybe_number("b").is_err() && object.maybe_number("m").is_err());
+        assert_eq!(object.maybe_flag("b"), Ok(Some(true)));
+        assert_eq!(object.maybe_flag("f"), Ok(Some(false)));
+        assert!(object.maybe_flag("n").is_err() && object.maybe_scalar("l").is_err());
     }
 
     #[test]
