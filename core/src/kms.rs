@@ -1,8 +1,10 @@
 //! The seam behind which every KMS stands: one method, typed requests and answers.
 
+pub mod admin;
 pub mod aws;
 pub mod breaker;
 pub mod cache;
+pub mod cloud;
 pub mod deadline;
 mod driver;
 pub(crate) mod endpoint;
@@ -14,6 +16,7 @@ pub mod retry;
 pub mod router;
 mod service_error;
 mod skew;
+pub mod tencent;
 pub(crate) mod wire;
 
 use crate::context::EncryptionContext;

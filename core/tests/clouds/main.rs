@@ -1,0 +1,9 @@
+//! The providers of clouds: known signatures, every operation with its exact bytes, and answers
+//! of every kind.
+
+#[path = "../aws/support.rs"]
+#[allow(dead_code)]
+mod aws_support;
+mod signatures;
+mod support;
+mod tencent;

@@ -1,0 +1,94 @@
+//! Known signatures: `core/tests/data/README.md` says who made them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyfold::SecretBytes;
+use keyfold::credentials::Credentials;
+use keyfold::kms::tencent;
+use keyfold::transport::HttpRequest;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Vectors {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    provider: String,
+    credentials: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    service: String,
+    unix_ms: u64,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    body: String,
+    #[serde(default)]
+    expected_headers: BTreeMap<String, String>,
+}
+
+impl Case {
+    fn of(provider: &str) -> Vec<Case> {
+        let vectors: Vectors =
+            serde_json::from_str(include_str!("../data/cloud_signatures.json")).expect("vectors");
+        vectors.cases.into_iter().filter(|case| case.provider == provider).collect()
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.unix_ms)
+    }
+
+    fn access_key(&self, id: &str, secret: &str, token: &str) -> Credentials {
+        let part = |name: &str| self.credentials.get(name).cloned().flatten();
+        let bytes = |text: String| SecretBytes::from(text.into_bytes());
+        let secret = bytes(part(secret).expect("a secret"));
+        let token = part(token).map(bytes);
+        Credentials::access_key(part(id).expect("an id"), &secret, token.as_ref())
+            .expect("an access key")
+    }
+
+    /// The request without the headers that a signer adds.
+    fn request(&self, added: &[&str]) -> HttpRequest {
+        let headers = self.headers.iter().filter(|(name, _)| !added.contains(&name.as_str()));
+        HttpRequest {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: self.body.clone().into_bytes(),
+        }
+    }
+
+    /// Whether the request has every header that it had in the vector and that were expected.
+    fn check(&self, request: &HttpRequest) {
+        for (name, value) in self.headers.iter().chain(&self.expected_headers) {
+            let found = request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            let is_host = name == "host";
+            assert!(is_host || found.is_some(), "{}: no {name}", self.name);
+            if let Some((_, found)) = found {
+                assert_eq!(found, value, "{}: {name}", self.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn tencent_signs_as_known() {
+    let cases = Case::of("tencent");
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let credentials = case.access_key("secret_id", "secret_key", "token");
+        // The second time with the signing key that was kept.
+        for _ in 0..2 {
+            let mut request = case.request(&["x-tc-timestamp", "x-tc-token", "host"]);
+            tencent::sign(&mut request, &credentials, &case.service, case.now()).expect("signed");
+            case.check(&request);
+        }
+    }
+}
