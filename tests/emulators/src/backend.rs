@@ -3,7 +3,7 @@
 
 use keyfold::SecretBytes;
 use keyfold_kms::types::{
-    CancelKeyDeletionRequest, CreateKeyRequest, DataKeySpec, DecryptRequest, DisableKeyRequest,
+    CancelKeyDeletionRequest, CreateKeyRequest, DecryptRequest, DisableKeyRequest,
     EnableKeyRequest, EncryptRequest, GenerateDataKeyRequest, GenerateRandomRequest,
     GetPublicKeyRequest, MessageType, RotateKeyOnDemandRequest, ScheduleKeyDeletionRequest,
     SignRequest, VerifyRequest,
@@ -115,37 +115,37 @@ impl Backend {
 
     /// Encrypts any number of bytes, bound to a context of any bytes.
     pub(crate) fn encrypt(&self, key: &str, plaintext: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        // A last byte of its own: the engine encrypts nothing that is empty.
-        let mut padded = plaintext.to_vec();
-        padded.push(1);
-        let pieces: Vec<_> = padded.chunks(PIECE).collect();
+        // The engine encrypts nothing that is empty: one byte stands for that.
+        let (pieces, count): (Vec<_>, _) = match plaintext.chunks(PIECE).collect::<Vec<_>>() {
+            none if none.is_empty() => (vec![&[0][..]], 0),
+            pieces => (pieces.clone(), pieces.len()),
+        };
         let mut sealed = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
+        for (index, piece) in pieces.into_iter().enumerate() {
             let request = EncryptRequest {
                 key_id: key.to_owned(),
-                plaintext: (*piece).into(),
-                encryption_context: bound(context, index, pieces.len()),
+                plaintext: piece.into(),
+                encryption_context: bound(context, index, count),
                 ..EncryptRequest::default()
             };
-            push(&mut sealed, &self.engine.call(&self.owner, &request)?.ciphertext_blob.0);
+            push(&mut sealed, count, &self.engine.call(&self.owner, &request)?.ciphertext_blob.0);
         }
         Ok(sealed)
     }
 
     pub(crate) fn decrypt(&self, key: &str, sealed: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        let pieces = pop_all(sealed).ok_or(Failure::Ciphertext)?;
+        let (pieces, count) = pop_all(sealed).ok_or(Failure::Ciphertext)?;
         let mut plaintext = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
+        for (index, piece) in pieces.into_iter().enumerate() {
             let request = DecryptRequest {
-                ciphertext_blob: Some((*piece).into()),
-                encryption_context: bound(context, index, pieces.len()),
+                ciphertext_blob: Some(piece.into()),
+                encryption_context: bound(context, index, count),
                 key_id: Some(key.to_owned()),
                 ..DecryptRequest::default()
             };
             plaintext.extend(self.engine.call(&self.owner, &request)?.plaintext.expose());
         }
-        plaintext.pop().ok_or(Failure::Ciphertext)?;
-        Ok(plaintext)
+        Ok(if count == 0 { Vec::new() } else { plaintext })
     }
 
     /// A data key of 1 to 1024 bytes, and its ciphertext, which [`Backend::decrypt`] opens.
@@ -155,18 +155,16 @@ impl Backend {
         bytes: usize,
         context: &[u8],
     ) -> Result<(Vec<u8>, Vec<u8>)> {
-        let whole = self.random(bytes)?;
-        // The engine's own data key would lack the last byte that everything encrypted here has;
-        // that it would make one for this key is asked all the same.
         let request = GenerateDataKeyRequest {
             key_id: key.to_owned(),
-            key_spec: Some(DataKeySpec::Aes256),
+            number_of_bytes: u32::try_from(bytes).ok(),
             encryption_context: bound(context, 0, 1),
             ..GenerateDataKeyRequest::default()
         };
-        self.engine.call(&self.owner, &request)?;
-        let sealed = self.encrypt(key, &whole, context)?;
-        Ok((whole, sealed))
+        let made = self.engine.call(&self.owner, &request)?;
+        let mut sealed = Vec::new();
+        push(&mut sealed, 1, &made.ciphertext_blob.0);
+        Ok((made.plaintext.into_inner(), sealed))
     }
 
     pub(crate) fn random(&self, bytes: usize) -> Result<Vec<u8>> {
@@ -285,21 +283,26 @@ fn bound(context: &[u8], index: usize, pieces: usize) -> keyfold::EncryptionCont
     [("context", digest), ("piece", format!("{index}/{pieces}"))].into()
 }
 
-fn push(sealed: &mut Vec<u8>, piece: &[u8]) {
-    let length = u16::try_from(piece.len()).expect("the engine's blobs are short");
-    sealed.extend(length.to_be_bytes());
+/// Each piece: how many there are (0: one, of nothing), its length, itself.
+fn push(sealed: &mut Vec<u8>, count: usize, piece: &[u8]) {
+    for number in [count, piece.len()] {
+        let number = u16::try_from(number).expect("few pieces, all of them short");
+        sealed.extend(number.to_be_bytes());
+    }
     sealed.extend(piece);
 }
 
-fn pop_all(mut sealed: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut pieces = Vec::new();
+fn pop_all(mut sealed: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
+    let (count, _) = sealed.split_first_chunk::<2>()?;
+    let (mut pieces, count) = (Vec::new(), usize::from(u16::from_be_bytes(*count)));
     while !sealed.is_empty() {
-        let (length, rest) = sealed.split_first_chunk::<2>()?;
+        let (_, rest) = sealed.split_first_chunk::<2>()?;
+        let (length, rest) = rest.split_first_chunk::<2>()?;
         let (piece, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
         pieces.push(piece);
         sealed = rest;
     }
-    (!pieces.is_empty()).then_some(pieces)
+    (pieces.len() == count.max(1)).then_some((pieces, count))
 }
 
 /// A message that is too long for the engine as its digest.

@@ -22,9 +22,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::clock::{Clock, HTTP, format};
-use crate::tencent;
 use crate::wire::{Protocol, Reply, Request};
 use crate::{Fault, Options, Provider};
+use crate::{alibaba, huawei, tencent};
 
 /// The longest request that is read.
 const MAX_BODY: usize = 40 * 1024 * 1024;
@@ -74,7 +74,9 @@ pub(crate) fn start(provider: Provider, options: &Options) -> io::Result<(Arc<Sh
     let scheme = if options.tls { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
     let protocol: Box<dyn Protocol> = match provider {
+        Provider::Alibaba => Box::new(alibaba::Alibaba::new()),
         Provider::Tencent => Box::new(tencent::Tencent::new()),
+        Provider::Huawei => Box::new(huawei::Huawei::new(options.older_dialect)),
     };
     let clock = Clock::default();
     clock.set_offset(options.clock_offset);

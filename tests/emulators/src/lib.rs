@@ -17,10 +17,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod alibaba;
 mod backend;
 mod clock;
 mod encoding;
 mod host;
+mod huawei;
 mod keys;
 mod secrets;
 mod spki;
@@ -43,16 +45,22 @@ use host::{Host, Shared};
 pub enum Provider {
     /// Tencent Cloud KMS and SSM.
     Tencent,
+    /// Huawei Cloud DEW (KMS) and CSMS.
+    Huawei,
+    /// Alibaba Cloud KMS with its secrets.
+    Alibaba,
 }
 
 impl Provider {
     /// Every provider.
-    pub const ALL: [Provider; 1] = [Provider::Tencent];
+    pub const ALL: [Provider; 3] = [Provider::Tencent, Provider::Huawei, Provider::Alibaba];
 
     /// Its name: `tencent`, `huawei`, `alibaba`, `google`, `azure`, `vault`, `pingan`.
     pub const fn name(self) -> &'static str {
         match self {
             Provider::Tencent => "tencent",
+            Provider::Alibaba => "alibaba",
+            Provider::Huawei => "huawei",
         }
     }
 }
