@@ -1,7 +1,9 @@
 //! The one engine behind all services: keyfold's own. What a vendor allows beyond it (longer
 //! plaintexts, contexts of bytes) is put together from its calls.
 
-use keyfold::SecretBytes;
+use keyfold::crypto::rsa::{OaepHash, oaep_decrypt, oaep_encrypt};
+use keyfold::sign::{self, SignatureAlgorithm, SigningKey};
+use keyfold::{SecretBytes, SystemRng};
 use keyfold_kms::types::{
     CancelKeyDeletionRequest, CreateKeyRequest, DecryptRequest, DisableKeyRequest,
     EnableKeyRequest, EncryptRequest, GenerateDataKeyRequest, GenerateRandomRequest,
@@ -18,6 +20,8 @@ use crate::encoding;
 
 /// The longest plaintext that the engine encrypts at once.
 const PIECE: usize = 4096;
+/// Begins the names of keys that are used here, not in the engine.
+pub(crate) const DUAL: &str = "dual:";
 
 /// What a service cannot do, in no vendor's words yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +86,32 @@ impl Backend {
         Ok(self.engine.call(&self.owner, &request)?.key_metadata.key_id)
     }
 
+    /// A key of RSA that both signs and decrypts, which no key of the engine does: its private half
+    /// is a value of the engine's password safe, used here.
+    pub(crate) fn create_dual(&self, spec: KeySpec) -> Result<String> {
+        let internal = |error: keyfold::Error| Failure::Internal(error.to_string());
+        let spec = match spec {
+            KeySpec::Rsa2048 => sign::KeySpec::Rsa2048,
+            KeySpec::Rsa3072 => sign::KeySpec::Rsa3072,
+            KeySpec::Rsa4096 => sign::KeySpec::Rsa4096,
+            _ => return Err(Failure::Invalid("the key is not RSA")),
+        };
+        let key = SigningKey::generate(spec, &SystemRng).map_err(internal)?;
+        let kept = self.put_value(key.to_pkcs8_der().map_err(internal)?.expose())?;
+        Ok(format!("{DUAL}{kept}"))
+    }
+
+    /// The private half of such a key.
+    fn dual(&self, key: &str) -> Result<Option<SigningKey>> {
+        let Some(kept) = key.strip_prefix(DUAL) else { return Ok(None) };
+        let key = SigningKey::from_pkcs8_der(&self.value(kept)?);
+        key.map(Some).map_err(|error| Failure::Internal(error.to_string()))
+    }
+
     pub(crate) fn enable(&self, key: &str, enabled: bool) -> Result<()> {
+        if key.starts_with(DUAL) {
+            return Ok(());
+        }
         let key_id = key.to_owned();
         if enabled {
             self.engine.call(&self.owner, &EnableKeyRequest { key_id })?;
@@ -94,6 +123,9 @@ impl Backend {
 
     /// Windows are the vendors' own: here it is a state.
     pub(crate) fn schedule_deletion(&self, key: &str) -> Result<()> {
+        if key.starts_with(DUAL) {
+            return Ok(());
+        }
         let key_id = key.to_owned();
         self.engine.call(
             &self.owner,
@@ -104,6 +136,9 @@ impl Backend {
 
     /// The key is disabled afterwards.
     pub(crate) fn cancel_deletion(&self, key: &str) -> Result<()> {
+        if key.starts_with(DUAL) {
+            return Ok(());
+        }
         self.engine.call(&self.owner, &CancelKeyDeletionRequest { key_id: key.to_owned() })?;
         Ok(())
     }
@@ -191,6 +226,10 @@ impl Backend {
         algorithm: EncryptionAlgorithm,
         plaintext: &[u8],
     ) -> Result<Vec<u8>> {
+        if let Some(key) = self.dual(key)? {
+            let sealed = oaep_encrypt(key.public_key(), hash(algorithm), plaintext, &SystemRng);
+            return sealed.map_err(|_| Failure::Invalid("the plaintext is too long"));
+        }
         let request = EncryptRequest {
             key_id: key.to_owned(),
             plaintext: plaintext.into(),
@@ -206,6 +245,10 @@ impl Backend {
         algorithm: EncryptionAlgorithm,
         ciphertext: &[u8],
     ) -> Result<Vec<u8>> {
+        if let Some(key) = self.dual(key)? {
+            let opened = oaep_decrypt(&key, hash(algorithm), ciphertext, &SystemRng);
+            return Ok(opened.map_err(|_| Failure::Ciphertext)?.expose().to_vec());
+        }
         let request = DecryptRequest {
             ciphertext_blob: Some(ciphertext.into()),
             key_id: Some(key.to_owned()),
@@ -224,6 +267,10 @@ impl Backend {
         digest: bool,
     ) -> Result<Vec<u8>> {
         let (message, message_type) = shortened(algorithm, message, digest);
+        if let Some(key) = self.dual(key)? {
+            let made = key.sign_digest(ours(algorithm)?, &message);
+            return made.map_err(|_| Failure::Invalid("the digest has another length"));
+        }
         let request = SignRequest {
             key_id: key.to_owned(),
             message: message.as_slice().into(),
@@ -243,6 +290,10 @@ impl Backend {
         signature: &[u8],
     ) -> Result<bool> {
         let (message, message_type) = shortened(algorithm, message, digest);
+        if let Some(key) = self.dual(key)? {
+            let verified = key.public_key().verify_digest(ours(algorithm)?, &message, signature);
+            return Ok(verified.is_ok());
+        }
         let request = VerifyRequest {
             key_id: key.to_owned(),
             message: message.as_slice().into(),
@@ -260,6 +311,9 @@ impl Backend {
 
     /// SubjectPublicKeyInfo in DER.
     pub(crate) fn public_key(&self, key: &str) -> Result<Vec<u8>> {
+        if let Some(key) = self.dual(key)? {
+            return Ok(key.public_key().to_spki_der());
+        }
         let request = GetPublicKeyRequest { key_id: key.to_owned(), grant_tokens: Vec::new() };
         Ok(self.engine.call(&self.owner, &request)?.public_key.0)
     }
@@ -275,6 +329,20 @@ impl Backend {
         let (value, _) = self.engine.get_secret(&self.owner, name, None, None)?;
         Ok(value.expose().to_vec())
     }
+}
+
+fn hash(algorithm: EncryptionAlgorithm) -> OaepHash {
+    match algorithm {
+        EncryptionAlgorithm::RsaesOaepSha1 => OaepHash::Sha1,
+        _ => OaepHash::Sha256,
+    }
+}
+
+/// An algorithm of the engine, by the same name.
+fn ours(algorithm: SigningAlgorithm) -> Result<SignatureAlgorithm> {
+    let known = SignatureAlgorithm::ALL.iter().copied();
+    let mut known = known.filter(|known| known.as_str() == algorithm.as_str());
+    known.next().ok_or(Failure::Unsupported("the algorithm is not of RSA"))
 }
 
 /// The engine's context for a vendor's: its digest, and where a piece stands.

@@ -7,7 +7,7 @@ use keyfold::SystemRng;
 use keyfold::crypto::rsa::{OaepHash, oaep_encrypt};
 use keyfold::sign::PublicKey;
 
-use crate::backend::{Backend, EncryptionAlgorithm, Failure, KeySpec, KeyUsage, Result};
+use crate::backend::{Backend, DUAL, EncryptionAlgorithm, Failure, KeySpec, KeyUsage, Result};
 use crate::encoding;
 use crate::secrets::Secret;
 
@@ -84,6 +84,11 @@ impl Key {
         }
     }
 
+    /// Whether it both signs and decrypts.
+    pub(crate) fn dual(&self) -> bool {
+        self.current().engine.starts_with(DUAL)
+    }
+
     pub(crate) fn symmetric(&self) -> bool {
         self.engine_spec == KeySpec::SymmetricDefault
     }
@@ -136,6 +141,29 @@ impl World {
         now: i64,
     ) -> Result<&mut Key> {
         let engine = self.backend.create(spec.0, spec.1)?;
+        self.add_key(id, version, spec, engine, now)
+    }
+
+    /// Makes a key of RSA that both signs and decrypts.
+    pub(crate) fn create_dual_key(
+        &mut self,
+        id: String,
+        version: String,
+        spec: KeySpec,
+        now: i64,
+    ) -> Result<&mut Key> {
+        let engine = self.backend.create_dual(spec)?;
+        self.add_key(id, version, (spec, KeyUsage::SignVerify), engine, now)
+    }
+
+    fn add_key(
+        &mut self,
+        id: String,
+        version: String,
+        spec: (KeySpec, KeyUsage),
+        engine: String,
+        now: i64,
+    ) -> Result<&mut Key> {
         let version = Version { id: version, engine, created: now, state: State::Enabled };
         self.keys.push(Key {
             id,
@@ -159,7 +187,11 @@ impl World {
     /// Adds a version with new material, and makes it the current one.
     pub(crate) fn add_version(&mut self, id: &str, version: String, now: i64) -> Result<()> {
         let key = self.key(id)?;
-        let engine = self.backend.create(key.engine_spec, key.engine_usage)?;
+        let engine = if key.dual() {
+            self.backend.create_dual(key.engine_spec)?
+        } else {
+            self.backend.create(key.engine_spec, key.engine_usage)?
+        };
         let version = Version { id: version, engine, created: now, state: State::Enabled };
         let key = self.key_mut(id)?;
         key.versions.push(version);

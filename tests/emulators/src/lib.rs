@@ -27,6 +27,7 @@ mod keys;
 mod secrets;
 mod spki;
 mod tencent;
+mod vault;
 #[cfg(test)]
 mod vectors;
 mod wire;
@@ -49,16 +50,20 @@ pub enum Provider {
     Huawei,
     /// Alibaba Cloud KMS with its secrets.
     Alibaba,
+    /// HashiCorp Vault and OpenBao: Transit, KV version 2, logins.
+    Vault,
 }
 
 impl Provider {
     /// Every provider.
-    pub const ALL: [Provider; 3] = [Provider::Tencent, Provider::Huawei, Provider::Alibaba];
+    pub const ALL: [Provider; 4] =
+        [Provider::Tencent, Provider::Huawei, Provider::Alibaba, Provider::Vault];
 
     /// Its name: `tencent`, `huawei`, `alibaba`, `google`, `azure`, `vault`, `pingan`.
     pub const fn name(self) -> &'static str {
         match self {
             Provider::Tencent => "tencent",
+            Provider::Vault => "vault",
             Provider::Alibaba => "alibaba",
             Provider::Huawei => "huawei",
         }

@@ -71,3 +71,8 @@ fn huawei_in_the_older_dialect() {
 fn alibaba() {
     proven(Provider::Alibaba);
 }
+
+#[test]
+fn vault() {
+    proven(Provider::Vault);
+}

@@ -94,7 +94,8 @@ pub(super) fn perform(world: &mut World, now: i64, action: &str, given: &Paramet
                 let message = "The key cannot rotate.";
                 return Err(Refusal::new(400, "Rejected.UnsupportedOperation", message));
             }
-            let rotation = match given.required("EnableAutomaticRotation")?.to_lowercase().as_str() {
+            let rotation = match given.required("EnableAutomaticRotation")?.to_lowercase().as_str()
+            {
                 // The kit for Python writes `True`.
                 "false" => None,
                 "true" => Some(interval(given.required("RotationInterval")?)?),
