@@ -48,11 +48,11 @@ impl Environment {
         Environment(Box::new(get))
     }
 
-    fn get(&self, name: &str) -> Option<String> {
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 
-    fn secret(&self, name: &str) -> Option<SecretBytes> {
+    pub(crate) fn secret(&self, name: &str) -> Option<SecretBytes> {
         self.get(name).map(|value| SecretBytes::new(value.into_bytes()))
     }
 
@@ -236,7 +236,7 @@ fn container(
 }
 
 /// A file, up to a limit, in memory that is wiped.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let failed = |error: std::io::Error| {
         Error::new(ErrorCode::Io, format!("cannot read {}: {}", path.display(), error.kind()))
     };
@@ -250,6 +250,6 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-fn invalid(detail: String) -> Error {
+pub(crate) fn invalid(detail: String) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail)
 }

@@ -22,6 +22,7 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod cloud_credentials;
 mod credentials;
 mod http;
 mod remote;
@@ -29,9 +30,10 @@ mod tls;
 mod worker;
 
 pub use clock::SystemClock;
+pub use cloud_credentials::{CloudChoice, cloud_credentials};
 pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
 pub use http::{HttpOptions, HttpTransport, Proxy};
-pub use remote::{RemoteKms, RemoteOptions, connect, connect_over};
+pub use remote::{RemoteKms, RemoteOptions, connect, connect_cloud, connect_over};
 
 /// The examples in the README, run as tests: here, where everything that they use is at hand.
 #[cfg(doctest)]

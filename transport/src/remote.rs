@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyfold::Result;
 use keyfold::credentials::CredentialsProvider;
+use keyfold::kms::cloud::{self, ConnectedCloud, Places};
 use keyfold::kms::remote;
 pub use keyfold::kms::remote::{RemoteKms, RemoteOptions, connect as connect_over};
 
@@ -40,4 +41,44 @@ pub fn connect(
 ) -> Result<RemoteKms> {
     let clock = transport.clock();
     remote::connect(uri, credentials, Arc::new(transport), &clock, options)
+}
+
+/// Reaches a KMS of a cloud by its URI, such as `tencent://ap-guangzhou`, or by the URI of a key
+/// there. `places` says where it is, unless it is a region of the vendor's own. Nothing is sent
+/// yet.
+///
+/// ```
+/// use keyfold::kms::cloud::Places;
+/// use keyfold::{Client, RouterKms};
+/// use keyfold_transport::{
+///     CloudChoice, Environment, HttpOptions, HttpTransport, RemoteOptions, cloud_credentials,
+///     connect_cloud,
+/// };
+///
+/// let transport = HttpTransport::new(&HttpOptions::default())?;
+/// let environment = Environment::new(|name| match name {
+///     "TENCENTCLOUD_SECRET_ID" => Some("AKIDEXAMPLE".into()),
+///     "TENCENTCLOUD_SECRET_KEY" => Some("EXAMPLEsecretKEY".into()),
+///     _ => None,
+/// });
+/// let credentials = cloud_credentials(&environment, "tencent", &CloudChoice::default())?;
+/// let (places, options) = (Places::new(), RemoteOptions::default());
+/// let kms =
+///     connect_cloud("tencent://ap-guangzhou", &places, credentials, transport, &options)?;
+/// let kf = Client::new(RouterKms::new().route("tencent://ap-guangzhou/", kms));
+/// # Ok::<(), keyfold::Error>(())
+/// ```
+///
+/// # Errors
+/// `invalid_argument` for a URI of another form or provider, and for a configuration that cannot
+/// be right.
+pub fn connect_cloud(
+    uri: &str,
+    places: &Places,
+    credentials: Arc<dyn CredentialsProvider>,
+    transport: HttpTransport,
+    options: &RemoteOptions,
+) -> Result<ConnectedCloud> {
+    let clock = transport.clock();
+    cloud::connect(uri, places, credentials, Arc::new(transport), &clock, options)
 }

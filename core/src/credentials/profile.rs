@@ -53,13 +53,23 @@ impl Profile {
         (in_config || in_credentials).then_some(Profile(settings))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// A setting by its name in lowercase, where it is there and not empty. It may be a secret.
+    ///
+    /// Other vendors' tools keep their access keys in files of this form under other names.
+    ///
+    /// ```
+    /// use keyfold::credentials::Profile;
+    ///
+    /// let profile = Profile::read("[default]\nsecret_id = AKIDEXAMPLE\n", "", "default");
+    /// assert_eq!(profile.expect("it is there").setting("secret_id"), Some("AKIDEXAMPLE"));
+    /// ```
+    pub fn setting(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The region, where one is given.
     pub fn region(&self) -> Option<&str> {
-        self.get("region")
+        self.setting("region")
     }
 
     /// The access key, where the profile has one.
@@ -67,11 +77,12 @@ impl Profile {
     /// # Errors
     /// `invalid_argument` where one of its parts is missing or of another form.
     pub fn credentials(&self) -> Result<Option<Credentials>> {
-        match (self.get("aws_access_key_id"), self.get("aws_secret_access_key")) {
+        match (self.setting("aws_access_key_id"), self.setting("aws_secret_access_key")) {
             (None, None) => Ok(None),
             (Some(id), Some(secret)) => {
-                let token =
-                    self.get("aws_session_token").or_else(|| self.get("aws_security_token"));
+                let token = self
+                    .setting("aws_session_token")
+                    .or_else(|| self.setting("aws_security_token"));
                 let token = token.map(|token| SecretBytes::from(token.as_bytes()));
                 let secret = SecretBytes::from(secret.as_bytes());
                 Credentials::access_key(id, &secret, token.as_ref()).map(Some)
@@ -87,16 +98,16 @@ impl Profile {
     pub fn web_identity(&self) -> Result<Option<WebIdentityRole>> {
         let foreign = ["source_profile", "credential_source", "credential_process", "sso_session"];
         if let (Some(role), Some(file)) =
-            (self.get("role_arn"), self.get("web_identity_token_file"))
+            (self.setting("role_arn"), self.setting("web_identity_token_file"))
         {
             return Ok(Some(WebIdentityRole {
                 role: role.to_owned(),
                 token_file: file.to_owned(),
-                session: self.get("role_session_name").map(str::to_owned),
+                session: self.setting("role_session_name").map(str::to_owned),
             }));
         }
-        match foreign.iter().find(|name| self.get(name).is_some()) {
-            Some(name) if self.get("aws_access_key_id").is_none() => {
+        match foreign.iter().find(|name| self.setting(name).is_some()) {
+            Some(name) if self.setting("aws_access_key_id").is_none() => {
                 Err(Error::invalid(format!("keyfold takes no credentials by {name} of a profile")))
             }
             _ => Ok(None),

@@ -39,7 +39,7 @@ use crate::sign::{KeySpec, SignatureAlgorithm, ecdsa_der_to_raw, ecdsa_raw_to_de
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 pub use capabilities::{Capabilities, Capability, ContextForm, Support, Unsupported};
-pub use connect::{ConnectedCloud, SCHEMES, config, connect};
+pub use connect::{ConnectedCloud, SCHEMES, capabilities, config, connect};
 pub use exchange::Service;
 pub(crate) use exchange::{Ask, Stamp};
 use fault::Fault;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::places::{Place, Places};
 use super::uri::CloudUri;
-use super::{CloudConfig, CloudKms};
+use super::{Capabilities, CloudConfig, CloudKms};
 use crate::clock::{Clock, WallClock};
 use crate::credentials::CredentialsProvider;
 use crate::crypto::rng::SystemRng;
 use crate::error::{Error, Result};
 use crate::kms::admin::{AdminRequest, AdminResponse, KmsAdmin};
 use crate::kms::remote::{Guarded, RemoteOptions, guard};
-use crate::kms::tencent::TencentConfig;
+use crate::kms::tencent::{self, TencentConfig};
 use crate::kms::{Kms, Request, Response};
 use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
@@ -121,5 +121,24 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
     match uri.scheme() {
         "tencent" => Ok(TencentConfig::of_place(name, place)?.into()),
         _ => Err(Error::invalid(format!("a cloud is one of {}", SCHEMES.join(", ")))),
+    }
+}
+
+/// What the provider of a scheme can, before a place of it is configured; `None` for a scheme that
+/// is not one of [`SCHEMES`]. Where a place's settings change what there is,
+/// [`CloudConfig::capabilities`] tells it.
+///
+/// ```
+/// use keyfold::kms::cloud::{SCHEMES, capabilities};
+///
+/// for scheme in SCHEMES {
+///     println!("{scheme}: {}", capabilities(scheme).expect("each has them").title);
+/// }
+/// assert!(capabilities("ftp").is_none());
+/// ```
+pub fn capabilities(scheme: &str) -> Option<&'static Capabilities> {
+    match scheme {
+        "tencent" => Some(&tencent::CAPABILITIES),
+        _ => None,
     }
 }
