@@ -74,6 +74,11 @@ struct Derived {
 const MAX_DERIVED: usize = 4;
 
 impl AccessKey {
+    /// What is made of the secret itself, for services that derive no key of it.
+    pub(crate) fn with_secret<T>(&self, make: impl FnOnce(&str) -> T) -> T {
+        make(&self.secret)
+    }
+
     /// The signing key of a scope: made by `derive` from the secret, once.
     pub(crate) fn signing_key(
         &self,

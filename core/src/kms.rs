@@ -8,6 +8,7 @@ pub mod cloud;
 pub mod deadline;
 mod driver;
 pub(crate) mod endpoint;
+pub mod huawei;
 mod json;
 pub(crate) mod moment;
 mod percent;

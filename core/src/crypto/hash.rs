@@ -46,6 +46,21 @@ pub struct Sha384(sha2::Sha384);
 #[derive(Clone, Default)]
 pub struct Sha512(sha2::Sha512);
 
+/// SM3 over input that arrives in parts.
+///
+/// ```
+/// use keyfold::crypto::hash::Sm3;
+///
+/// let mut hash = Sm3::default();
+/// hash.update(b"a");
+/// hash.update(b"bc");
+/// let digest = hash.finish();
+/// assert_eq!(digest, Sm3::digest(b"abc"));
+/// assert_eq!(digest[..4], [0x66, 0xc7, 0xf0, 0xf4]); // GB/T 32905, A.1
+/// ```
+#[derive(Clone, Default)]
+pub struct Sm3(sm3::Sm3);
+
 macro_rules! hash {
     ($name:ident, $inner:ty, $len:literal) => {
         impl $name {
@@ -74,6 +89,7 @@ macro_rules! hash {
 hash!(Sha256, sha2::Sha256, 32);
 hash!(Sha384, sha2::Sha384, 48);
 hash!(Sha512, sha2::Sha512, 64);
+hash!(Sm3, sm3::Sm3, 32);
 
 /// HMAC-SHA-256 of the concatenated parts.
 ///
@@ -89,6 +105,32 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     for part in parts {
         Mac::update(&mut mac, part);
     }
+    mac.finalize().into_bytes().into()
+}
+
+/// HMAC-SM3 of one piece.
+///
+/// ```
+/// use keyfold::crypto::hash::hmac_sm3;
+///
+/// assert_ne!(hmac_sm3(b"key", b"abc"), hmac_sm3(b"yek", b"abc"));
+/// ```
+pub fn hmac_sm3(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+    let mut mac = hmac::Hmac::<sm3::Sm3>::new_from_slice(key).expect("HMAC takes any key");
+    Mac::update(&mut mac, bytes);
+    mac.finalize().into_bytes().into()
+}
+
+/// HMAC-SHA-1 of one piece, for services that sign requests by it.
+///
+/// ```
+/// use keyfold::crypto::hash::hmac_sha1;
+///
+/// assert_ne!(hmac_sha1(b"key", b"abc"), hmac_sha1(b"yek", b"abc"));
+/// ```
+pub fn hmac_sha1(key: &[u8], bytes: &[u8]) -> [u8; 20] {
+    let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(key).expect("HMAC takes any key");
+    Mac::update(&mut mac, bytes);
     mac.finalize().into_bytes().into()
 }
 

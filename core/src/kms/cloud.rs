@@ -22,6 +22,7 @@ mod uri;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::admin::{AdminRequest, AdminResponse, KmsAdmin};
@@ -315,6 +316,22 @@ pub(crate) fn der_signature(algorithm: SignatureAlgorithm, bytes: Vec<u8>) -> Re
         return Ok(bytes);
     }
     ecdsa_raw_to_der(spec, &bytes).map_err(|_| not_understood())
+}
+
+/// A public key as SubjectPublicKeyInfo in DER, out of PEM or of Base64.
+///
+/// # Errors
+/// `kms_protocol` for anything else.
+pub(crate) fn spki(text: &str) -> Result<Vec<u8>> {
+    let text = text.trim();
+    let (begin, end) = ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----");
+    let inside = match text.strip_prefix(begin) {
+        Some(rest) => rest.strip_suffix(end).ok_or_else(not_understood)?,
+        None => text,
+    };
+    let digits: String = inside.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let der = Base64::decode_vec(&digits).map_err(|_| not_understood())?;
+    if der.first() == Some(&0x30) { Ok(der) } else { Err(not_understood()) }
 }
 
 /// # Errors

@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use crate::context::EncryptionContext;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, Result};
 
 /// The JSON of a request, member after member.
 pub(crate) struct Members(Zeroizing<Vec<u8>>);
@@ -32,10 +32,17 @@ impl Members {
         let _ = write!(&mut *self.0, "{value}");
     }
 
-    /// A truth value.
-    pub(crate) fn flag(&mut self, name: &str, value: bool) {
+    /// An array of texts.
+    pub(crate) fn texts(&mut self, name: &str, values: &[&str]) {
         self.name(name);
-        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+        self.0.push(b'[');
+        for (place, value) in values.iter().enumerate() {
+            if place > 0 {
+                self.0.push(b',');
+            }
+            self.string(value);
+        }
+        self.0.push(b']');
     }
 
     fn name(&mut self, name: &str) {
@@ -97,4 +104,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Bytes out of hexadecimal digits of either case.
+///
+/// # Errors
+/// `kms_protocol` for anything else.
+pub(crate) fn unhex(text: &str) -> Result<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        b'A'..=b'F' => Ok(byte - b'A' + 10),
+        _ => Err(not_understood()),
+    };
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(not_understood()) };
+    pairs.iter().map(|[high, low]| Ok(digit(*high)? << 4 | digit(*low)?)).collect()
 }

@@ -4,6 +4,7 @@
 #[path = "../aws/support.rs"]
 #[allow(dead_code)]
 mod aws_support;
+mod huawei;
 mod signatures;
 mod support;
 mod tencent;

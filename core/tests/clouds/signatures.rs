@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keyfold::SecretBytes;
 use keyfold::credentials::Credentials;
+use keyfold::kms::huawei::{self, Signing};
 use keyfold::kms::tencent;
 use keyfold::transport::HttpRequest;
 use serde::Deserialize;
@@ -17,6 +18,9 @@ struct Vectors {
 #[derive(Deserialize)]
 struct Case {
     name: String,
+    algorithm: String,
+    #[serde(default)]
+    derived: BTreeMap<String, String>,
     provider: String,
     credentials: BTreeMap<String, Option<String>>,
     #[serde(default)]
@@ -88,6 +92,29 @@ fn tencent_signs_as_known() {
         for _ in 0..2 {
             let mut request = case.request(&["x-tc-timestamp", "x-tc-token", "host"]);
             tencent::sign(&mut request, &credentials, &case.service, case.now()).expect("signed");
+            case.check(&request);
+        }
+    }
+}
+
+#[test]
+fn huawei_signs_as_known() {
+    let cases = Case::of("huawei");
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let credentials = case.access_key("ak", "sk", "security_token");
+        let signing = match case.algorithm.as_str() {
+            "SDK-HMAC-SHA256" => Signing::HmacSha256,
+            "SDK-HMAC-SM3" => Signing::HmacSm3,
+            "V11-HMAC-SHA256" => Signing::V11 {
+                region: case.derived["region"].clone(),
+                service: case.derived["service"].clone(),
+            },
+            other => panic!("{other}"),
+        };
+        for _ in 0..2 {
+            let mut request = case.request(&["x-sdk-date", "x-security-token", "host"]);
+            huawei::sign(&mut request, &credentials, &signing, case.now()).expect("signed");
             case.check(&request);
         }
     }

@@ -111,7 +111,7 @@ pub(crate) fn every_request(key: &str) -> Vec<Request> {
     let (key, context) = (uri(key), context());
     let wrapped = WrappedKey {
         key: key.clone(),
-        params: ProviderParams::new(),
+        params: ProviderParams::from([("length".to_owned(), b"32".to_vec())]),
         ciphertext: b"AQIDBA==".to_vec(),
     };
     let input = || SignInput::Digest(vec![7; 32]);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use keyfold::credentials::{Credentials, StaticCredentials};
 use keyfold::kms::admin::{AdminRequest, KmsAdmin};
-use keyfold::kms::cloud::{CloudKms, Places, SCHEMES, config};
+use keyfold::kms::cloud::{CloudKms, Place, Places, SCHEMES, config};
 use keyfold::kms::{Kms, Request, SignInput};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::sign::SignatureAlgorithm;
@@ -11,15 +11,20 @@ use keyfold::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use keyfold::{EncryptionContext, KeyUri, ProviderParams, SecretBytes, SystemRng, WrappedKey};
 use pollster::block_on;
 
+/// The clouds in the order of their numbers in the corpus: new ones come last.
+const CLOUDS: [&str; 2] = ["tencent", "huawei"];
+// None is left out.
+const _: () = assert!(CLOUDS.len() == SCHEMES.len());
+const PLACE: &str = "ap-guangzhou";
+
 /// What clouds answer, and what records hold. The first byte chooses the cloud, the second what
 /// is asked of it, the third the status; every request gets the rest as its answer. With an odd
 /// third byte the rest is the record too that is decrypted, and a parameter of a recipient.
 /// Nothing panics, and nobody asks for ever.
 pub fn provider_reply(bytes: &[u8]) {
     let [cloud, operation, status, rest @ ..] = bytes else { return };
-    let scheme = SCHEMES[usize::from(*cloud) % SCHEMES.len()];
-    let place = "ap-guangzhou";
-    let key: KeyUri = format!("{scheme}://{place}/k").parse().expect("a key URI");
+    let scheme = CLOUDS[usize::from(*cloud) % CLOUDS.len()];
+    let key: KeyUri = format!("{scheme}://{PLACE}/k").parse().expect("a key URI");
     let config = config(key.as_str(), &places(scheme)).expect("a configuration");
     let secret = SecretBytes::from(&b"secret"[..]);
     let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None).expect("a key");
@@ -38,8 +43,12 @@ pub fn provider_reply(bytes: &[u8]) {
 }
 
 /// What a cloud cannot do without.
-fn places(_scheme: &str) -> Places {
-    Places::new()
+fn places(scheme: &str) -> Places {
+    let mut place = Place::default();
+    if scheme == "huawei" {
+        place.settings.insert("project".to_owned(), "0123456789abcdef".to_owned());
+    }
+    Places::from([(format!("{scheme}://{PLACE}"), place)])
 }
 
 struct Always {

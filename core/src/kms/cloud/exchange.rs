@@ -38,6 +38,23 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// Without a body.
+    pub(crate) fn bare(
+        service: Service,
+        method: &'static str,
+        operation: &'static str,
+        path: impl Into<String>,
+    ) -> Self {
+        let (query, body) = (Vec::new(), Zeroizing::default());
+        Ask { service, operation, method, path: path.into(), query, body }
+    }
+
+    /// One parameter more.
+    pub(crate) fn with_query(mut self, name: &str, value: &str) -> Self {
+        self.query.push((name.to_owned(), Zeroizing::new(value.to_owned())));
+        self
+    }
+
     /// A `POST` with JSON.
     pub(crate) fn post(
         service: Service,
@@ -100,7 +117,7 @@ impl Machine for Exchange<'_> {
                 self.corrected = true;
                 return Ok(Turn::Send);
             }
-            Category::Expired if !self.renewed => {
+            Category::Clock | Category::Expired if !self.renewed => {
                 self.renewed = true;
                 let of_secret = self.ask.service == Service::Secrets;
                 return Ok(Turn::Renew(fault.into_error(of_secret)));

@@ -20,7 +20,7 @@ pub(crate) enum Category {
     Unauthenticated,
     /// The same, and other credentials may help.
     Expired,
-    /// The same, and the date of the request may be why.
+    /// The same, and the date of the request may be why, or else the credentials.
     Clock,
     Throttled,
     Unavailable,
