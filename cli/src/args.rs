@@ -8,7 +8,8 @@ use keyfold_kms::folder;
 
 use crate::commands::{
     access_key, audit, backup, completions, data, decrypt, encrypt, grant, init, inspect, key,
-    public_key, recipient, restore, rewrap, root, secret, serve, sign, store, token, verify,
+    migrate, provider, public_key, recipient, restore, rewrap, root, secret, serve, sign, store,
+    token, verify,
 };
 use crate::console::Console;
 use crate::fault::Result;
@@ -43,7 +44,8 @@ pub(crate) struct Cli {
     /// File whose first line is the passphrase of a root slot; KEYFOLD_PASSPHRASE may hold it too
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOLD_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
-    /// The KMS: file://FOLDER, keyfold://HOST[:PORT] or aws://REGION [default: the home folder]
+    /// The KMS: file://FOLDER, keyfold://HOST[:PORT], aws://REGION, or a cloud's, such as
+    /// tencent://REGION [default: the home folder]
     #[arg(long, global = true, value_name = "URI", env = "KEYFOLD_KMS")]
     kms: Option<String>,
     /// The profile in config.toml of the home folder that says how to reach the KMS
@@ -64,6 +66,7 @@ enum Command {
     Decrypt(decrypt::Args),
     Inspect(inspect::Args),
     Rewrap(rewrap::Args),
+    Migrate(migrate::Args),
     #[command(subcommand)]
     Recipient(recipient::Command),
     #[command(subcommand)]
@@ -73,6 +76,8 @@ enum Command {
     PublicKey(public_key::Args),
     #[command(subcommand)]
     Secret(secret::Command),
+    #[command(subcommand)]
+    Provider(provider::Command),
     #[command(subcommand)]
     AccessKey(access_key::Command),
     Token(token::Args),
@@ -113,12 +118,14 @@ impl Cli {
             Command::Decrypt(args) => decrypt::run(&session, args),
             Command::Inspect(args) => inspect::run(&session, args),
             Command::Rewrap(args) => rewrap::run(&session, args),
+            Command::Migrate(args) => migrate::run(&session, args),
             Command::Recipient(command) => recipient::run(&session, command),
             Command::Data(command) => data::run(&session, command),
             Command::Sign(args) => sign::run(&session, args),
             Command::Verify(args) => verify::run(&session, args),
             Command::PublicKey(args) => public_key::run(&session, args),
             Command::Secret(command) => secret::run(&session, command),
+            Command::Provider(command) => provider::run(&session, command),
             Command::AccessKey(command) => access_key::run(&session, command),
             Command::Token(args) => token::run(&session, args),
             Command::Audit(command) => audit::run(&session, command),

@@ -11,6 +11,8 @@ pub(crate) mod grant;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod migrate;
+pub(crate) mod provider;
 pub(crate) mod public_key;
 pub(crate) mod recipient;
 pub(crate) mod restore;

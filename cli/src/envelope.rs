@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use keyfold::envelope::MAX_HEADER_LEN;
 use keyfold::stream::io::read_header;
-use keyfold::{EncryptionContext, Header, KeyUri, Keyring};
+use keyfold::{EncryptionContext, ErrorCode, Header, KeyUri, Keyring};
+use pollster::block_on;
 
 use crate::fault::{self, Result};
 use crate::input::Input;
+use crate::kms::place_of;
 use crate::names::{self, KeyName, Pair};
 use crate::session::{Session, SessionClient};
 
@@ -66,7 +68,7 @@ pub(crate) fn detached(path: &Path) -> Result<Header> {
 /// Says which input an error is about, unless it does so itself.
 pub(crate) fn about(input: &Input, error: keyfold::Error) -> keyfold::Error {
     match error.code() {
-        keyfold::ErrorCode::Io => error,
+        ErrorCode::Io => error,
         _ => fault::at(input.path().display(), &error),
     }
 }
@@ -80,24 +82,32 @@ pub(crate) struct Unwrapping {
 }
 
 impl Unwrapping {
-    /// The keyring. Recipients carry full names, so short ones are looked up.
-    pub(crate) async fn keyring(
+    /// The client and the keyring; `others` are keys that the client is to reach too. Recipients
+    /// carry full names, so short ones are looked up.
+    pub(crate) fn client(
         &self,
         session: &Session,
-        client: &SessionClient<'_>,
-    ) -> Result<Keyring> {
-        if self.keys.is_empty() {
-            return Ok(Keyring::discover(session.scheme()));
+        others: &[KeyUri],
+    ) -> Result<(SessionClient, Keyring)> {
+        let keys = session.uris(&self.keys)?;
+        if keys.is_empty() {
+            let client = session.client_beside(others)?;
+            return Ok((client, Keyring::discover(session.scheme())));
         }
-        Ok(Keyring::unwrap_with(full_names(client, &session.uris(&self.keys)?).await?))
+        let client = session.client(keys.iter().chain(others))?;
+        let names = block_on(full_names(&client, &keys))?;
+        Ok((client, Keyring::unwrap_with(names)))
     }
 }
 
-/// Keys under the names that recipients carry; aliases are left to the KMS.
-pub(crate) async fn full_names(client: &SessionClient<'_>, keys: &[KeyUri]) -> Result<Vec<KeyUri>> {
+/// Keys under the names that recipients carry; aliases are left to the KMS. A cloud's key has one
+/// name beside its aliases, and no call is spent on it: another key of the keyring may open while
+/// its cloud is down.
+pub(crate) async fn full_names(client: &SessionClient, keys: &[KeyUri]) -> Result<Vec<KeyUri>> {
     let mut names = Vec::with_capacity(keys.len());
     for key in keys {
-        names.push(if key.is_alias() { key.clone() } else { client.resolve(key).await? });
+        let as_it_is = key.is_alias() || place_of(key).is_some();
+        names.push(if as_it_is { key.clone() } else { client.resolve(key).await? });
     }
     Ok(names)
 }

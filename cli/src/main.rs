@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod cloud;
 mod commands;
 mod console;
 mod database;

@@ -6,44 +6,83 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use keyfold::kms::aws::{AWS_SCHEME, KEYFOLD_SCHEME};
+use keyfold::kms::cloud::{self, CloudUri};
 use keyfold::sign::SignatureAlgorithm;
 use keyfold::{EncryptionContext, KeyUri};
 use keyfold_kms::clock::{Clock, SystemClock, Timestamp};
 
 use crate::fault::{self, Result};
 
-/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, or a whole key URI. Which KMS
-/// it is of, and so its scheme, is known later.
+/// A KMS key by any of its names: `alias/docs`, a key id, an ARN, a whole key URI, or a name of
+/// the configuration. Which KMS it is of is known later, unless the name says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyName(String);
 
-/// The schemes that a whole key URI may have.
+/// The schemes that a whole key URI may have, beside the clouds'.
 const SCHEMES: [&str; 2] = [KEYFOLD_SCHEME, AWS_SCHEME];
 
 /// Checks the name of a key.
 pub(crate) fn key(name: &str) -> Result<KeyName, &'static str> {
     let name = KeyName(name.to_owned());
-    match name.uri(name.scheme().unwrap_or(KEYFOLD_SCHEME)) {
+    if name.0.contains("://") {
+        return match name.cloud() {
+            Some(_) => Ok(name),
+            None => {
+                Err("a key of a cloud has the form SCHEME://PLACE/NAME; keyfold provider list \
+                         names the schemes")
+            }
+        };
+    }
+    match name.uri(&format!("{}:", name.scheme().unwrap_or(KEYFOLD_SCHEME))) {
         Ok(_) => Ok(name),
         Err(_) => Err("a key is named by its alias, id, ARN or key URI, in printable ASCII"),
     }
 }
 
+/// Whether a configuration may give a key this name: it is no URI, ARN or alias.
+pub(crate) fn is_short(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
+}
+
 impl KeyName {
-    /// The scheme, where the name is a whole key URI.
-    fn scheme(&self) -> Option<&'static str> {
+    /// As it stands on the command line.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The scheme, where the name is a whole key URI of no cloud's.
+    pub(crate) fn scheme(&self) -> Option<&'static str> {
         let (scheme, _) = self.0.split_once(':')?;
         SCHEMES.into_iter().find(|known| *known == scheme)
     }
 
-    /// The URI of the key in the KMS of this scheme.
+    /// The parts of the name, where it is one of a cloud's key.
+    fn cloud(&self) -> Option<CloudUri<'_>> {
+        let uri = CloudUri::parse(&self.0).ok()?;
+        (uri.name().is_some() && cloud::SCHEMES.contains(&uri.scheme())).then_some(uri)
+    }
+
+    /// The URI of the key, in the KMS whose keys' URIs begin with `prefix` unless the name says
+    /// which.
     ///
     /// # Errors
     /// `invalid_argument` where the name is a URI of another KMS's key.
-    pub(crate) fn uri(&self, scheme: &str) -> Result<KeyUri> {
+    pub(crate) fn uri(&self, prefix: &str) -> Result<KeyUri> {
+        if self.cloud().is_some() {
+            return KeyUri::new(self.0.clone());
+        }
         match self.scheme() {
-            None => KeyUri::new(format!("{scheme}:{}", self.0)),
-            Some(own) if own == scheme => KeyUri::new(self.0.clone()),
+            None => {
+                let uri = KeyUri::new(format!("{prefix}{}", self.0))?;
+                if prefix.contains("://") {
+                    CloudUri::parse(uri.as_str())?;
+                }
+                Ok(uri)
+            }
+            // The embedded KMS is beside every cloud.
+            Some(own) if prefix.strip_suffix(':') == Some(own) => KeyUri::new(self.0.clone()),
+            Some(KEYFOLD_SCHEME) if prefix.contains("://") => KeyUri::new(self.0.clone()),
             Some(_) => Err(fault::invalid(format!("{} is not a key of this KMS", self.0))),
         }
     }
@@ -162,16 +201,37 @@ mod tests {
             ("keyfoldish", "keyfold:keyfoldish"),
         ] {
             let name = key(name).expect("a key");
-            assert_eq!(name.uri(KEYFOLD_SCHEME).expect("a key URI").as_str(), uri);
+            assert_eq!(name.uri("keyfold:").expect("a key URI").as_str(), uri);
         }
         let docs = key("alias/docs").expect("a key");
-        assert_eq!(docs.uri(AWS_SCHEME).expect("a key URI").as_str(), "aws:alias/docs");
+        assert_eq!(docs.uri("aws:").expect("a key URI").as_str(), "aws:alias/docs");
         // A whole URI is of one KMS.
         let whole = key("aws:alias/docs").expect("a key");
-        assert_eq!(whole.uri(AWS_SCHEME).expect("a key URI").as_str(), "aws:alias/docs");
-        assert!(whole.uri(KEYFOLD_SCHEME).is_err());
-        for name in ["", "keyfold:", "two words", "clé", &"a".repeat(2048)] {
+        assert_eq!(whole.uri("aws:").expect("a key URI").as_str(), "aws:alias/docs");
+        assert!(whole.uri("keyfold:").is_err());
+        let wrong = ["ftp://place/key", "tencent://place", "tencent://place/../key"];
+        let long = "a".repeat(2048);
+        for name in ["", "keyfold:", "two words", "clé", &long].into_iter().chain(wrong) {
             assert!(key(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_clouds_stand_beside_others() {
+        let uri = |name: &str, prefix: &str| key(name).expect(name).uri(prefix);
+        let cloud = "tencent://ap-guangzhou/23e8";
+        for prefix in ["keyfold:", "aws:", "tencent://ap-beijing/"] {
+            assert_eq!(uri(cloud, prefix).expect("a key URI").as_str(), cloud);
+        }
+        let prefix = "tencent://ap-guangzhou/";
+        assert_eq!(uri("23e8", prefix).expect("a key URI").as_str(), cloud);
+        let own = uri("keyfold:alias/docs", prefix).expect("a key URI");
+        assert_eq!(own.as_str(), "keyfold:alias/docs");
+        assert!(uri("aws:alias/docs", prefix).is_err());
+        assert!(uri("two//parts", prefix).is_err());
+        assert!(is_short("docs-2_b"));
+        for name in ["", "alias/docs", "keyfold:docs", "a.b"] {
+            assert!(!is_short(name), "{name}");
         }
     }
 

@@ -10,6 +10,9 @@ use crate::output::Output;
 /// Shorter files are done before anybody has looked, in bytes.
 const WORTH_SHOWING: u64 = 4 << 20;
 
+/// The same in files.
+const MANY_FILES: usize = 50;
+
 /// A bar with rate and time left on standard error, or nothing.
 pub(crate) struct Progress(Option<ProgressBar>);
 
@@ -41,7 +44,19 @@ impl Progress {
         Progress(Some(bar))
     }
 
-    /// So many bytes more are done.
+    /// Starts a bar for so many files.
+    pub(crate) fn files(console: Console, total: usize) -> Self {
+        if console.json || total < MANY_FILES || !stderr().is_terminal() {
+            return Progress(None);
+        }
+        let bar = ProgressBar::new(total as u64);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} files {eta}") {
+            bar.set_style(style);
+        }
+        Progress(Some(bar))
+    }
+
+    /// So many bytes, or files, more are done.
     pub(crate) fn add(&self, bytes: usize) {
         if let Some(bar) = &self.0 {
             bar.inc(bytes as u64);

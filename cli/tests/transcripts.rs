@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use keyfold_emulators::{Emulator, Options, Provider};
 use snapbox::{Assert, Data, Redactions};
 
 #[test]
@@ -71,6 +72,14 @@ fn remote() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
     check_in("remote", folder.path(), &server.environment);
+}
+
+#[test]
+fn clouds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cloud = Emulator::start(Provider::Tencent, Options::default()).expect("an emulator");
+    let environment: Vec<(String, String)> = cloud.environment().into_iter().collect();
+    check_in("clouds", folder.path(), &environment);
 }
 
 /// Runs a transcript in a folder of its own, with a home of its own.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyfold::credentials::{Credentials, CredentialsProvider, Profile, StaticCredentials};
+use keyfold::kms::cloud::Places;
 use keyfold::{Error, ErrorCode, Result, SecretBytes};
 
 use crate::credentials::{Environment, FileToken, invalid, read};
@@ -27,6 +28,15 @@ struct Source {
     /// The file, in the user's home.
     file: &'static [&'static str],
     form: Form,
+    /// What else the vendor's tools take from the environment.
+    place: &'static [(Part, &'static str)],
+}
+
+/// What the environment may say about a place.
+enum Part {
+    /// The address, of keys and secrets.
+    Address,
+    Setting(&'static str),
 }
 
 /// What the environment may hold.
@@ -68,6 +78,7 @@ const SOURCES: [Source; 4] = [
             names: ["secret_id", "secret_key", "token"],
             kinds: &[],
         },
+        place: &[],
     },
     Source {
         scheme: "huawei",
@@ -84,6 +95,7 @@ const SOURCES: [Source; 4] = [
             names: ["ak", "sk", "security_token"],
             kinds: &[],
         },
+        place: &[(Part::Setting("project"), "HUAWEICLOUD_SDK_PROJECT_ID")],
     },
     Source {
         scheme: "alibaba",
@@ -101,6 +113,7 @@ const SOURCES: [Source; 4] = [
             // Another kind would act as somebody else than the file means.
             kinds: &["access_key", "sts"],
         },
+        place: &[],
     },
     Source {
         scheme: "vault",
@@ -108,8 +121,42 @@ const SOURCES: [Source; 4] = [
         file_variable: None,
         file: &[".vault-token"],
         form: Form::Token,
+        place: &[(Part::Address, "VAULT_ADDR")],
     },
 ];
+
+/// Adds to the place of a KMS, by its URI, what the configuration does not say and the vendor's
+/// own variables do: the project at Huawei, the address of Vault.
+///
+/// ```
+/// use keyfold::kms::cloud::Places;
+/// use keyfold_transport::{Environment, complete_place};
+///
+/// let environment = Environment::new(|name| {
+///     (name == "HUAWEICLOUD_SDK_PROJECT_ID").then(|| "0123456789abcdef".into())
+/// });
+/// let mut places = Places::new();
+/// complete_place(&environment, "huawei://cn-north-4", &mut places);
+/// assert_eq!(places["huawei://cn-north-4"].settings["project"], "0123456789abcdef");
+/// ```
+pub fn complete_place(environment: &Environment, uri: &str, places: &mut Places) {
+    let scheme = uri.split_once("://").map_or(uri, |(scheme, _)| scheme);
+    let source = SOURCES.iter().find(|source| source.scheme == scheme);
+    for (part, variable) in source.map_or(&[][..], |source| source.place) {
+        let Some(value) = environment.get(variable) else { continue };
+        let place = places.entry(uri.to_owned()).or_default();
+        match part {
+            Part::Address => {
+                for address in [&mut place.keys, &mut place.secrets] {
+                    address.get_or_insert_with(|| value.clone());
+                }
+            }
+            Part::Setting(name) => {
+                place.settings.entry((*name).to_owned()).or_insert(value);
+            }
+        }
+    }
+}
 
 /// Credentials for the cloud of a scheme: from the environment, else from the vendor's own file.
 /// docs/providers.md names variables and files.

@@ -30,7 +30,7 @@ mod tls;
 mod worker;
 
 pub use clock::SystemClock;
-pub use cloud_credentials::{CloudChoice, cloud_credentials};
+pub use cloud_credentials::{CloudChoice, cloud_credentials, complete_place};
 pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
 pub use http::{HttpOptions, HttpTransport, Proxy};
 pub use remote::{RemoteKms, RemoteOptions, connect, connect_cloud, connect_over};

@@ -73,7 +73,8 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
             }
             let plaintext = SecretBytes::new(std::mem::take(&mut plaintext));
             let context = args.common.context.context()?;
-            let (client, key) = (session.client()?, session.uri(&args.key)?);
+            let key = session.uri(&args.key)?;
+            let client = session.client([&key])?;
             let sealed = block_on(client.encrypt_small(&key, plaintext, &context))?;
             finish(session, output, &sealed, "encrypted")
         }
@@ -82,7 +83,7 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
             let ciphertext = input.read_all(MAX_CIPHERTEXT, "a ciphertext")?;
             let context = args.common.context.context()?;
             let key = args.key.as_ref().map(|key| session.uri(key)).transpose()?;
-            let client = session.client()?;
+            let client = session.client(&key)?;
             let plaintext = block_on(client.decrypt_small(key.as_ref(), &ciphertext, &context))?;
             finish(session, output, plaintext.expose(), "decrypted")
         }

@@ -90,8 +90,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         None => opened_name(file),
     })?;
     let demands = demands(args)?;
-    let client = session.client()?;
-    let keyring = block_on(args.keys.keyring(session, &client))?;
+    let (client, keyring) = args.keys.client(session, &[])?;
     for job in &jobs {
         decrypt(session, args, &client, &keyring, &demands, job)?;
     }
@@ -118,7 +117,7 @@ fn demands(args: &Args) -> Result<Demands> {
 fn decrypt(
     session: &Session,
     args: &Args,
-    client: &SessionClient<'_>,
+    client: &SessionClient,
     keyring: &Keyring,
     demands: &Demands,
     job: &Job,
@@ -154,7 +153,7 @@ fn decrypt(
 fn whole(
     session: &Session,
     args: &Args,
-    client: &SessionClient<'_>,
+    client: &SessionClient,
     keyring: &Keyring,
     demands: &Demands,
     mut opened: Opened,
@@ -176,7 +175,7 @@ fn whole(
 
 fn part(
     args: &Args,
-    client: &SessionClient<'_>,
+    client: &SessionClient,
     keyring: &Keyring,
     demands: &Demands,
     opened: Opened,

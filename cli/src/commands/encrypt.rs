@@ -84,14 +84,19 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     }
     let jobs = jobs(&args.files, args.output.as_deref(), |file| Ok(sealed_name(file)))?;
     let context = args.context.context()?;
-    let keyring = wrapping(&session.uris(&args.keys)?)?;
+    let keys = session.uris(&args.keys)?;
+    let keyring = wrapping(&keys)?;
     let local = args.sign_with_file.as_deref().map(signing_key).transpose()?;
     let signer = match (&local, &args.sign_with) {
         (Some(key), _) => Some(Signer::Local(key)),
         (None, Some(key)) => Some(Signer::Kms(session.uri(key)?)),
         (None, None) => None,
     };
-    let client = session.client()?;
+    let signing = match &signer {
+        Some(Signer::Kms(key)) => Some(key),
+        _ => None,
+    };
+    let client = session.client(keys.iter().chain(signing))?;
     for job in &jobs {
         encrypt(session, args, &client, &keyring, &context, signer.as_ref(), job)?;
     }
@@ -101,7 +106,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 fn encrypt(
     session: &Session,
     args: &Args,
-    client: &SessionClient<'_>,
+    client: &SessionClient,
     keyring: &Keyring,
     context: &EncryptionContext,
     signer: Option<&Signer<'_>>,

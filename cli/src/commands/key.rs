@@ -1,7 +1,9 @@
 //! `keyfold key`: the life of KMS keys. Names, tags, policies and rotation are in `settings`.
 
+mod cloud;
 mod settings;
 
+use keyfold::kms::admin::KeyKind;
 use keyfold::{Error, ErrorCode};
 use keyfold_kms::types::{
     AliasListEntry, CancelKeyDeletionRequest, CreateAliasRequest, CreateKeyRequest,
@@ -10,6 +12,7 @@ use keyfold_kms::types::{
 };
 use serde_json::{Value, json};
 
+use crate::cloud::Cloud;
 use crate::fault::{self, Result};
 use crate::names::{self, KeyName, Pair};
 use crate::session::Session;
@@ -56,13 +59,13 @@ pub(crate) struct One {
 
 #[derive(clap::Args)]
 pub(crate) struct Create {
-    /// A name for it: alias/ and letters, digits, /, _, -
+    /// A name for it: alias/ and letters, digits, /, _, -; at a cloud what that takes
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,
     /// What kind of key: SYMMETRIC_DEFAULT, RSA_2048 to RSA_4096, ECC_NIST_P256 to P521,
-    /// ECC_SECG_P256K1, ECC_NIST_EDWARDS25519
+    /// ECC_SECG_P256K1, ECC_NIST_EDWARDS25519; at some clouds SM2, SM4
     #[arg(long, value_name = "SPEC", default_value = "SYMMETRIC_DEFAULT")]
-    spec: KeySpec,
+    spec: KeyKind,
     /// What it is for: ENCRYPT_DECRYPT or SIGN_VERIFY; needed for RSA only
     #[arg(long, value_name = "USAGE")]
     usage: Option<KeyUsage>,
@@ -88,7 +91,7 @@ pub(crate) struct List {
 pub(crate) struct Schedule {
     #[command(flatten)]
     one: One,
-    /// The waiting period: 7 to 30 days
+    /// The waiting period: 7 to 30 days; clouds have bounds of their own
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     days: u32,
     /// Do not ask
@@ -96,7 +99,30 @@ pub(crate) struct Schedule {
     yes: bool,
 }
 
+impl Command {
+    /// The key that it is about, where it is about one.
+    fn key(&self) -> Option<&KeyName> {
+        match self {
+            Command::Create(_) | Command::List(_) => None,
+            Command::Describe(one)
+            | Command::Enable(one)
+            | Command::Disable(one)
+            | Command::Rotate(one)
+            | Command::CancelDeletion(one) => Some(&one.key),
+            Command::Rotation(args) => Some(args.key()),
+            Command::Alias(command) => command.key(),
+            Command::Tag(args) => Some(args.key()),
+            Command::Policy(args) => Some(args.key()),
+            Command::SetDescription(args) => Some(args.key()),
+            Command::ScheduleDeletion(args) => Some(&args.one.key),
+        }
+    }
+}
+
 pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
+    if let Some(cloud) = Cloud::of(session, command.key())? {
+        return cloud::run(session, &cloud, command);
+    }
     match command {
         Command::Create(args) => create(session, args),
         Command::List(args) => list(session, args),
@@ -131,6 +157,7 @@ pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
 }
 
 fn create(session: &Session, args: &Create) -> Result<()> {
+    let spec: KeySpec = args.spec.as_str().parse()?;
     if let Some(alias) = &args.alias {
         check_free(session, alias)?;
     }
@@ -140,7 +167,7 @@ fn create(session: &Session, args: &Create) -> Result<()> {
         policy,
         description: args.description.clone(),
         key_usage: args.usage.or_else(|| only_usage(args.spec)),
-        key_spec: Some(args.spec),
+        key_spec: Some(spec),
         tags: args.tags.iter().map(tag).collect(),
         ..CreateKeyRequest::default()
     };
@@ -158,7 +185,7 @@ fn create(session: &Session, args: &Create) -> Result<()> {
 }
 
 /// Keys on curves sign and nothing else.
-fn only_usage(spec: KeySpec) -> Option<KeyUsage> {
+fn only_usage(spec: KeyKind) -> Option<KeyUsage> {
     spec.as_str().starts_with("ECC_").then_some(KeyUsage::SignVerify)
 }
 
@@ -270,16 +297,19 @@ fn state(session: &Session, key: &KeyName, done: &str) -> Result<()> {
 
 fn schedule_deletion(session: &Session, args: &Schedule) -> Result<()> {
     let key = session.describe(&args.one.key)?;
-    session.console.note(format!(
-        "WARNING: when {} is gone, everything encrypted under it is lost for good: no backup of \
-         the files helps, and nobody can recover it. Until then it cannot be used, and keyfold \
-         key cancel-deletion keeps it.",
-        key.arn
-    ));
+    lost_for_good(session, &key.arn);
     terminal::confirm(&format!("End this key after {} days?", args.days), args.yes)?;
     let request =
         ScheduleKeyDeletionRequest { key_id: key.arn, pending_window_in_days: Some(args.days) };
     let answer = session.call(&request)?;
     let text = format!("{} ends on {}", answer.key_id, answer.deletion_date);
     session.console.answer(&answer, text)
+}
+
+fn lost_for_good(session: &Session, key: &str) {
+    session.console.note(format!(
+        "WARNING: when {key} is gone, everything encrypted under it is lost for good: no backup of \
+         the files helps, and nobody can recover it. Until then it cannot be used, and keyfold \
+         key cancel-deletion keeps it.",
+    ));
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let options = Options { force: args.force, content, like: None, private: false };
     let mut output = Output::create(&args.output, options)?;
     let uri = session.uri(&args.key)?;
-    let key = block_on(session.client()?.public_key(&uri))?;
+    let key = block_on(session.client([&uri])?.public_key(&uri))?;
     let bytes = match args.format {
         Format::Pem => key.to_spki_pem().into_bytes(),
         Format::Der => key.to_spki_der(),

@@ -56,16 +56,17 @@ pub(crate) struct List {
 pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::Add(args) => {
-            let client = session.client()?;
-            let from = block_on(args.keys.keyring(session, &client))?;
-            let new = wrapping(&session.uris(&args.to)?)?;
+            let new = session.uris(&args.to)?;
+            let (client, from) = args.keys.client(session, &new)?;
+            let new = wrapping(&new)?;
             args.place.rewrite(session, "added to", |header| {
                 block_on(client.add_recipients(header, &from, &new))
             })
         }
         Command::Remove(args) => {
-            let client = session.client()?;
-            let keys = block_on(full_names(&client, &session.uris(&args.key)?))?;
+            let keys = session.uris(&args.key)?;
+            let client = session.client(&keys)?;
+            let keys = block_on(full_names(&client, &keys))?;
             args.place.rewrite(session, "removed from", |header| {
                 block_on(client.remove_recipients(header, &keys))
             })

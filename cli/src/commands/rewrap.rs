@@ -49,9 +49,9 @@ pub(crate) struct Place {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
-    let client = session.client()?;
-    let from = block_on(args.keys.keyring(session, &client))?;
-    let to = wrapping(&session.uris(&args.to)?)?;
+    let to = session.uris(&args.to)?;
+    let (client, from) = args.keys.client(session, &to)?;
+    let to = wrapping(&to)?;
     args.place.rewrite(session, "rewrapped", |header| block_on(client.rewrap(header, &from, &to)))
 }
 

@@ -1,6 +1,7 @@
 //! `keyfold secret`: the password safe. No value ever stands on a command line, where other
 //! processes and the shell's history would see it.
 
+mod cloud;
 mod import;
 
 use std::io::{IsTerminal, Write};
@@ -14,6 +15,7 @@ use keyfold_kms::types::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::cloud::Cloud;
 use crate::envelope::shown;
 use crate::fault::{self, Result};
 use crate::input::{DASH, Input};
@@ -111,7 +113,7 @@ pub(crate) struct Rotate {
 pub(crate) struct Delete {
     /// The secret
     name: String,
-    /// The recovery window: 7 to 30 days [default: 30]
+    /// The recovery window: 7 to 30 days; clouds have bounds of their own [default: 30]
     #[arg(long, value_name = "DAYS")]
     days: Option<u32>,
     /// At once and for good, without a recovery window
@@ -126,6 +128,11 @@ pub(crate) struct Delete {
 const MAX_VALUE: usize = 65_536;
 
 pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
+    if let Some(cloud) = Cloud::of(session, None)?
+        && let Some(done) = cloud::run(session, &cloud, command)
+    {
+        return done;
+    }
     match command {
         Command::Import(args) => import::run(session, args),
         Command::Put(args) => put(session, args),
@@ -263,15 +270,21 @@ fn versions(session: &Session, name: &str, all: bool) -> Result<()> {
     session.console.answer(&json!({ "Name": name, "Versions": versions }), lines.join("\n"))
 }
 
+impl Rotate {
+    /// What a password is to be like.
+    fn password(&self) -> GetRandomPasswordRequest {
+        GetRandomPasswordRequest {
+            password_length: self.length,
+            exclude_characters: self.exclude.clone().unwrap_or_default(),
+            exclude_punctuation: self.no_punctuation,
+            ..GetRandomPasswordRequest::default()
+        }
+    }
+}
+
 fn rotate(session: &Session, args: &Rotate) -> Result<()> {
     let value = if args.generate { None } else { Some(read_value(Input::open(&args.file)?)?) };
-    let password = GetRandomPasswordRequest {
-        password_length: args.length,
-        exclude_characters: args.exclude.clone().unwrap_or_default(),
-        exclude_punctuation: args.no_punctuation,
-        ..GetRandomPasswordRequest::default()
-    };
-    let answer = session.rotate_secret(&args.name, value.as_ref(), &password)?;
+    let answer = session.rotate_secret(&args.name, value.as_ref(), &args.password())?;
     let text = format!("rotated {}, version {}", answer.name, answer.version_id);
     session.console.answer(&answer, text)
 }

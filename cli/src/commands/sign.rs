@@ -68,7 +68,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         private: false,
     };
     let mut output = Output::create(&target, options)?;
-    let (client, key) = (session.client()?, session.uri(&args.key)?);
+    let key = session.uri(&args.key)?;
+    let client = session.client([&key])?;
     let spec = block_on(client.public_key(&key))?.spec();
     let algorithm = args.algorithm.unwrap_or_else(|| spec.default_algorithm());
     let name = shown(input.path());
@@ -94,7 +95,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 }
 
 fn sign(
-    client: &SessionClient<'_>,
+    client: &SessionClient,
     key: &KeyUri,
     algorithm: SignatureAlgorithm,
     message: &Message,

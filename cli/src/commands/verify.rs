@@ -71,7 +71,10 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 fn public_key(session: &Session, args: &Args) -> Result<PublicKey> {
     match (&args.public_key, &args.key) {
         (Some(path), _) => public_keys::read(path),
-        (None, Some(key)) => block_on(session.client()?.public_key(&session.uri(key)?)),
+        (None, Some(key)) => {
+            let key = session.uri(key)?;
+            block_on(session.client([&key])?.public_key(&key))
+        }
         (None, None) => Err(fault::invalid("name the signer with --public-key or --key")),
     }
 }

@@ -27,6 +27,9 @@ pub(crate) enum Alias {
         /// The alias
         #[arg(value_name = "NAME")]
         alias: String,
+        /// The key, at a cloud whose aliases are not names
+        #[arg(value_name = "KEY", value_parser = names::key)]
+        key: Option<KeyName>,
     },
     /// List the names of a key, or of all keys
     List {
@@ -40,9 +43,19 @@ pub(crate) enum Alias {
 pub(crate) struct Named {
     /// The alias: alias/ and letters, digits, /, _, -
     #[arg(value_name = "NAME")]
-    alias: String,
+    pub(super) alias: String,
     #[command(flatten)]
-    one: One,
+    pub(super) one: One,
+}
+
+impl Alias {
+    /// The key that it is about, where it is about one.
+    pub(super) fn key(&self) -> Option<&KeyName> {
+        match self {
+            Alias::Create(named) | Alias::Move(named) => Some(&named.one.key),
+            Alias::Delete { key, .. } | Alias::List { key } => key.as_ref(),
+        }
+    }
 }
 
 pub(super) fn alias(session: &Session, command: &Alias) -> Result<()> {
@@ -57,7 +70,7 @@ pub(super) fn alias(session: &Session, command: &Alias) -> Result<()> {
             session.call(&UpdateAliasRequest { alias_name, target_key_id })?;
             named(session, alias, Some(&one.key))
         }
-        Alias::Delete { alias } => {
+        Alias::Delete { alias, .. } => {
             session.call(&DeleteAliasRequest { alias_name: alias.clone() })?;
             named(session, alias, None)
         }
@@ -92,6 +105,12 @@ pub(crate) struct Tags {
     /// Tag to remove; may be repeated
     #[arg(long, value_name = "NAME")]
     remove: Vec<String>,
+}
+
+impl Tags {
+    pub(super) fn key(&self) -> &KeyName {
+        &self.one.key
+    }
 }
 
 pub(super) fn tags(session: &Session, args: &Tags) -> Result<()> {
@@ -142,6 +161,12 @@ pub(super) fn read_policy(path: &Path) -> Result<String> {
         .map_err(|_| fault::invalid(format!("{}: a key policy is text", path.display())))
 }
 
+impl Policy {
+    pub(super) fn key(&self) -> &KeyName {
+        &self.one.key
+    }
+}
+
 pub(super) fn policy(session: &Session, args: &Policy) -> Result<()> {
     let key_id = session.key_id(&args.one.key)?;
     if let Some(path) = &args.set {
@@ -165,6 +190,12 @@ pub(crate) struct Description {
     description: String,
 }
 
+impl Description {
+    pub(super) fn key(&self) -> &KeyName {
+        &self.one.key
+    }
+}
+
 pub(super) fn description(session: &Session, args: &Description) -> Result<()> {
     let key_id = session.key_id(&args.one.key)?;
     let description = args.description.clone();
@@ -175,16 +206,22 @@ pub(super) fn description(session: &Session, args: &Description) -> Result<()> {
 #[derive(clap::Args)]
 pub(crate) struct Rotation {
     #[command(flatten)]
-    one: One,
+    pub(super) one: One,
     /// Let it rotate by itself
     #[arg(long)]
-    enable: bool,
+    pub(super) enable: bool,
     /// Stop that
     #[arg(long, conflicts_with = "enable")]
-    disable: bool,
-    /// How often: 90 to 2560 days [default: 365]
+    pub(super) disable: bool,
+    /// How often: 90 to 2560 days; clouds have bounds of their own [default: 365]
     #[arg(long, value_name = "DAYS", requires = "enable")]
-    period: Option<u32>,
+    pub(super) period: Option<u32>,
+}
+
+impl Rotation {
+    pub(super) fn key(&self) -> &KeyName {
+        &self.one.key
+    }
 }
 
 pub(super) fn rotation(session: &Session, args: &Rotation) -> Result<()> {

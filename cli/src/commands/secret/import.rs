@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use keyfold::{Error, ErrorCode, SecretBytes};
-use keyfold_kms::types::{DescribeSecretRequest, SecretText};
+use keyfold_kms::types::SecretText;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::json;
@@ -62,8 +62,8 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<()> {
 
 fn check_new<'a>(session: &Session, names: impl Iterator<Item = &'a String>) -> Result<()> {
     for name in names {
-        match session.call(&DescribeSecretRequest { secret_id: name.clone() }) {
-            Ok(_) => {
+        match session.describe_secret(name) {
+            Ok(()) => {
                 let detail = format!("{name} is there already: --update gives it a new version");
                 return Err(Error::new(ErrorCode::VersionConflict, detail));
             }

@@ -11,7 +11,7 @@ use crate::credentials::CredentialsProvider;
 use crate::crypto::rng::SystemRng;
 use crate::error::{Error, Result};
 use crate::kms::admin::{AdminRequest, AdminResponse, KmsAdmin};
-use crate::kms::huawei::HuaweiConfig;
+use crate::kms::huawei::{self, HuaweiConfig};
 use crate::kms::remote::{Guarded, RemoteOptions, guard};
 use crate::kms::tencent::{self, TencentConfig};
 use crate::kms::{Kms, Request, Response};
@@ -140,6 +140,7 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
 /// ```
 pub fn capabilities(scheme: &str) -> Option<&'static Capabilities> {
     match scheme {
+        "huawei" => Some(&huawei::CAPABILITIES),
         "tencent" => Some(&tencent::CAPABILITIES),
         _ => None,
     }
