@@ -1,6 +1,7 @@
 //! The seam behind which every KMS stands: one method, typed requests and answers.
 
 pub mod admin;
+pub mod alibaba;
 pub mod aws;
 pub mod breaker;
 pub mod cache;
