@@ -13,6 +13,7 @@ pub mod huawei;
 mod json;
 pub(crate) mod moment;
 mod percent;
+pub mod pingan;
 pub mod remote;
 pub mod retry;
 pub mod router;

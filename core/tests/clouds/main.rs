@@ -6,6 +6,7 @@ mod alibaba;
 #[allow(dead_code)]
 mod aws_support;
 mod huawei;
+mod pingan;
 mod signatures;
 mod support;
 mod tencent;

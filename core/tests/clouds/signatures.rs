@@ -7,7 +7,7 @@ use keyfold::SecretBytes;
 use keyfold::credentials::Credentials;
 use keyfold::kms::alibaba;
 use keyfold::kms::huawei::{self, Signing};
-use keyfold::kms::tencent;
+use keyfold::kms::{pingan, tencent};
 use keyfold::transport::HttpRequest;
 use serde::Deserialize;
 
@@ -30,6 +30,8 @@ struct Case {
     region: String,
     #[serde(default)]
     nonce: String,
+    #[serde(default)]
+    request_time: String,
     #[serde(default)]
     params: BTreeMap<String, String>,
     #[serde(default)]
@@ -187,4 +189,28 @@ fn alibaba_rpc(case: &Case, credentials: &Credentials) {
     base.clone_into(&mut request.url);
     alibaba::sign_rpc(&mut request, &fixed, credentials, case.now(), &case.nonce).expect("signed");
     assert_eq!(request.url, case.url, "{}", case.name);
+}
+
+#[test]
+fn pingan_signs_as_known() {
+    let cases = Case::of("pingan");
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        if case.credentials.contains_key("appId") {
+            let part = |name: &str| case.credentials[name].clone().expect("a part");
+            let key = SecretBytes::from(part("appKey").into_bytes());
+            let signature = pingan::app_signature(&part("appId"), &key, &case.request_time);
+            assert_eq!(signature, case.expected_signature);
+            continue;
+        }
+        let credentials = case.access_key("access_key_id", "access_key_secret", "token");
+        let mut request = case.request(&["host"]);
+        // The parameters that a signer adds are left out.
+        let (base, query) = case.url.split_once('?').expect("a query");
+        let added = ["accessKeyId", "signature", "timestamp"];
+        let own = query.split('&').filter(|pair| !added.iter().any(|name| pair.starts_with(name)));
+        request.url = format!("{base}?{}", own.collect::<Vec<_>>().join("&"));
+        pingan::sign(&mut request, &credentials, case.now(), &case.nonce).expect("signed");
+        assert_eq!(request.url, case.url, "{}", case.name);
+    }
 }

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::kms::admin::{AdminRequest, AdminResponse, KmsAdmin};
 use crate::kms::alibaba::AlibabaConfig;
 use crate::kms::huawei::HuaweiConfig;
+use crate::kms::pingan::PingAnConfig;
 use crate::kms::remote::{Guarded, RemoteOptions, guard};
 use crate::kms::tencent::TencentConfig;
 use crate::kms::{Kms, Request, Response};
@@ -20,7 +21,7 @@ use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
 
 /// The schemes that [`connect`] knows.
-pub const SCHEMES: &[&str] = &["alibaba", "huawei", "tencent"];
+pub const SCHEMES: &[&str] = &["alibaba", "huawei", "pingan", "tencent"];
 
 /// A KMS of a cloud: its calls are repeated where that helps, it is left alone where it does not
 /// answer, and given up in time. What administers it is sent once.
@@ -123,6 +124,7 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
     match uri.scheme() {
         "alibaba" => Ok(AlibabaConfig::of_place(name, place)?.into()),
         "huawei" => Ok(HuaweiConfig::of_place(name, place)?.into()),
+        "pingan" => Ok(PingAnConfig::of_place(name, place)?.into()),
         "tencent" => Ok(TencentConfig::of_place(name, place)?.into()),
         _ => Err(Error::invalid(format!("a cloud is one of {}", SCHEMES.join(", ")))),
     }
