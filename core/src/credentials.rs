@@ -45,6 +45,8 @@ const MAX_SECRET: usize = 16 * 1024;
 /// ```
 pub struct Credentials {
     pub(crate) kind: Kind,
+    /// A second credential, which Ping An's password safe wants.
+    app: Option<(String, SecretBytes)>,
     expires: Option<Duration>,
 }
 
@@ -118,7 +120,7 @@ impl Credentials {
             session_token.map(|token| header_text(token, "a session token")).transpose()?;
         let derived = Mutex::default();
         let kind = Kind::AccessKey(AccessKey { id, secret, session_token, derived });
-        Ok(Credentials { kind, expires: None })
+        Ok(Credentials { kind, app: None, expires: None })
     }
 
     /// A bearer token, for keyfold's own server.
@@ -126,12 +128,50 @@ impl Credentials {
     /// # Errors
     /// `invalid_argument` where it is empty, too long, or not printable ASCII.
     pub fn bearer(token: &SecretBytes) -> Result<Self> {
-        Ok(Credentials { kind: Kind::Bearer(header_text(token, "a token")?), expires: None })
+        Ok(Credentials {
+            kind: Kind::Bearer(header_text(token, "a token")?),
+            app: None,
+            expires: None,
+        })
     }
 
     /// Nothing in the request: the connection says who calls, by its TLS client certificate.
     pub fn of_connection() -> Self {
-        Credentials { kind: Kind::Connection, expires: None }
+        Credentials { kind: Kind::Connection, app: None, expires: None }
+    }
+
+    /// Adds the credential of an application, which Ping An's password safe gives out for each
+    /// password and wants beside the access key.
+    ///
+    /// ```
+    /// use keyfold::{SecretBytes, credentials::Credentials};
+    ///
+    /// let secret = SecretBytes::from(&b"PaExampleAccessKeySecret"[..]);
+    /// let app_key = SecretBytes::from(&b"LzcI824P243Bt48F"[..]);
+    /// let both = Credentials::access_key("PAEXAMPLEACCESSKEYID", &secret, None)?
+    ///     .with_app("APP_KMS_koZvZIHO", app_key)?;
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` where the id is empty or not printable ASCII, or the key has not 16
+    /// characters.
+    pub fn with_app(mut self, id: impl Into<String>, key: SecretBytes) -> Result<Self> {
+        let id = id.into();
+        let printable = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+        if !printable || id.len() > MAX_ID {
+            return Err(Error::invalid("the id of an application has 1 to 128 characters"));
+        }
+        if key.len() != 16 || !key.expose().iter().all(u8::is_ascii_graphic) {
+            return Err(Error::invalid("the key of an application has 16 characters"));
+        }
+        self.app = Some((id, key));
+        Ok(self)
+    }
+
+    /// The credential of an application.
+    pub(crate) fn app(&self) -> Option<(&str, &SecretBytes)> {
+        self.app.as_ref().map(|(id, key)| (id.as_str(), key))
     }
 
     /// Whether requests are signed with them, and so dated.

@@ -17,6 +17,7 @@ pub(crate) mod ec;
 mod ed25519;
 pub mod hash;
 pub mod kdf;
+pub(crate) mod legacy;
 #[cfg(feature = "password")]
 pub mod password;
 pub mod rng;

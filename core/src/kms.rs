@@ -1,6 +1,7 @@
 //! The seam behind which every KMS stands: one method, typed requests and answers.
 
 pub mod admin;
+pub mod alibaba;
 pub mod aws;
 pub mod breaker;
 pub mod cache;
@@ -12,6 +13,7 @@ pub mod huawei;
 mod json;
 pub(crate) mod moment;
 mod percent;
+pub mod pingan;
 pub mod remote;
 pub mod retry;
 pub mod router;

@@ -25,8 +25,8 @@ struct Source {
     variables: Variables,
     /// The variable that names the file, where there is one.
     file_variable: Option<&'static str>,
-    /// The file, in the user's home.
-    file: &'static [&'static str],
+    /// The files, in the user's home; the first that is there counts.
+    files: &'static [&'static str],
     form: Form,
     /// What else the vendor's tools take from the environment.
     place: &'static [(Part, &'static str)],
@@ -39,10 +39,26 @@ enum Part {
     Setting(&'static str),
 }
 
+/// What the parts of an access key are called.
+#[derive(Clone, Copy)]
+struct Names {
+    id: &'static str,
+    secret: &'static str,
+    /// The token of one that is temporary.
+    token: Option<&'static str>,
+    /// The id and the key of an application.
+    app: Option<[&'static str; 2]>,
+}
+
+impl Names {
+    const fn new(id: &'static str, secret: &'static str, token: &'static str) -> Self {
+        Names { id, secret, token: Some(token), app: None }
+    }
+}
+
 /// What the environment may hold.
 enum Variables {
-    /// The parts of an access key: id, secret, and the token of one that is temporary.
-    AccessKey([&'static str; 3]),
+    AccessKey(Names),
     Token(&'static str),
 }
 
@@ -53,8 +69,7 @@ enum Form {
         /// The section that counts, and the variable that names another.
         section: &'static str,
         section_variable: Option<&'static str>,
-        /// The parts of an access key, as above.
-        names: [&'static str; 3],
+        names: Names,
         /// The values of the setting `type` that say that there is an access key.
         kinds: &'static [&'static str],
     },
@@ -62,56 +77,80 @@ enum Form {
     Token,
 }
 
-const SOURCES: [Source; 4] = [
+const SOURCES: [Source; 5] = [
     Source {
         scheme: "tencent",
-        variables: Variables::AccessKey([
+        variables: Variables::AccessKey(Names::new(
             "TENCENTCLOUD_SECRET_ID",
             "TENCENTCLOUD_SECRET_KEY",
             "TENCENTCLOUD_TOKEN",
-        ]),
+        )),
         file_variable: None,
-        file: &[".tencentcloud", "credentials"],
+        files: &[".tencentcloud/credentials"],
         form: Form::Sections {
             section: "default",
             section_variable: None,
-            names: ["secret_id", "secret_key", "token"],
+            names: Names::new("secret_id", "secret_key", "token"),
             kinds: &[],
         },
         place: &[],
     },
     Source {
         scheme: "huawei",
-        variables: Variables::AccessKey([
+        variables: Variables::AccessKey(Names::new(
             "HUAWEICLOUD_SDK_AK",
             "HUAWEICLOUD_SDK_SK",
             "HUAWEICLOUD_SDK_SECURITY_TOKEN",
-        ]),
+        )),
         file_variable: Some("HUAWEICLOUD_SDK_CREDENTIALS_FILE"),
-        file: &[".huaweicloud", "credentials"],
+        files: &[".huaweicloud/credentials"],
         form: Form::Sections {
             section: "basic",
             section_variable: None,
-            names: ["ak", "sk", "security_token"],
+            names: Names::new("ak", "sk", "security_token"),
             kinds: &[],
         },
         place: &[(Part::Setting("project"), "HUAWEICLOUD_SDK_PROJECT_ID")],
     },
     Source {
         scheme: "alibaba",
-        variables: Variables::AccessKey([
+        variables: Variables::AccessKey(Names::new(
             "ALIBABA_CLOUD_ACCESS_KEY_ID",
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
             "ALIBABA_CLOUD_SECURITY_TOKEN",
-        ]),
+        )),
         file_variable: Some("ALIBABA_CLOUD_CREDENTIALS_FILE"),
-        file: &[".alibabacloud", "credentials"],
+        files: &[".alibabacloud/credentials.ini", ".alibabacloud/credentials"],
         form: Form::Sections {
             section: "default",
             section_variable: Some("ALIBABA_CLOUD_PROFILE"),
-            names: ["access_key_id", "access_key_secret", "security_token"],
+            names: Names::new("access_key_id", "access_key_secret", "security_token"),
             // Another kind would act as somebody else than the file means.
             kinds: &["access_key", "sts"],
+        },
+        place: &[],
+    },
+    Source {
+        scheme: "pingan",
+        variables: Variables::AccessKey(Names {
+            id: "PINGAN_ACCESS_KEY_ID",
+            secret: "PINGAN_ACCESS_KEY_SECRET",
+            token: None,
+            app: Some(["PINGAN_APP_ID", "PINGAN_APP_KEY"]),
+        }),
+        file_variable: None,
+        // The vendor has none.
+        files: &[],
+        form: Form::Sections {
+            section: "default",
+            section_variable: None,
+            names: Names {
+                id: "access_key_id",
+                secret: "access_key_secret",
+                token: None,
+                app: Some(["app_id", "app_key"]),
+            },
+            kinds: &[],
         },
         place: &[],
     },
@@ -119,7 +158,7 @@ const SOURCES: [Source; 4] = [
         scheme: "vault",
         variables: Variables::Token("VAULT_TOKEN"),
         file_variable: None,
-        file: &[".vault-token"],
+        files: &[".vault-token"],
         form: Form::Token,
         place: &[(Part::Address, "VAULT_ADDR")],
     },
@@ -188,13 +227,11 @@ pub fn cloud_credentials(
     }
     let named = choice.file.clone();
     let named = named.or_else(|| environment.get(source.file_variable?).map(PathBuf::from));
-    let usual = || std::env::home_dir().map(|home| home.join(source.file.join("/")));
-    let path = match (named, usual()) {
-        (Some(named), _) => Some(named),
-        (None, Some(usual)) if usual.exists() => Some(usual),
-        _ => None,
+    let usual = || {
+        let home = std::env::home_dir()?;
+        source.files.iter().map(|file| home.join(file)).find(|file| file.exists())
     };
-    let found = match path {
+    let found = match named.or_else(usual) {
         Some(path) => source.in_file(environment, &path, choice.profile.as_deref())?,
         None => None,
     };
@@ -207,10 +244,7 @@ impl Source {
             Variables::Token(name) => {
                 environment.secret(name).map(|token| Credentials::bearer(&token)).transpose()
             }
-            Variables::AccessKey(names) => {
-                let [id, secret, token] = names.map(|name| environment.secret(name));
-                access_key(names, id.as_ref(), secret.as_ref(), token.as_ref())
-            }
+            Variables::AccessKey(names) => access_key(names, &|name| environment.secret(name)),
         }
     }
 
@@ -246,9 +280,7 @@ impl Source {
             return Err(invalid(detail));
         }
         let part = |name: &str| found.setting(name).map(|text| SecretBytes::from(text.as_bytes()));
-        let [id, secret, token] = names.map(part);
-        let key = access_key(*names, id.as_ref(), secret.as_ref(), token.as_ref());
-        let key = key.map_err(|error| {
+        let key = access_key(*names, &part).map_err(|error| {
             invalid(format!("[{section}] in {}: {}", path.display(), error.detail()))
         })?;
         Ok(key.map(|key| Arc::new(StaticCredentials::new(key)) as Arc<dyn CredentialsProvider>))
@@ -257,38 +289,43 @@ impl Source {
     /// Says what was looked for.
     fn nothing(&self) -> Error {
         let variables = match self.variables {
-            Variables::AccessKey([id, secret, _]) => format!("{id} and {secret}"),
+            Variables::AccessKey(names) => format!("{} and {}", names.id, names.secret),
             Variables::Token(name) => name.to_owned(),
         };
-        let file = self.file.join("/");
-        let named = match self.file_variable {
-            Some(variable) => format!("the file that {variable} names, or ~/{file}"),
-            None => format!("~/{file}"),
-        };
-        let detail = format!(
-            "there are no credentials for {}: looked for the variables {variables}, and for {named}",
+        let mut detail = format!(
+            "there are no credentials for {}: looked for the variables {variables}",
             self.scheme
         );
+        let named = self.file_variable.map(|variable| format!("the file that {variable} names"));
+        let usual = self.files.iter().map(|file| format!("~/{file}"));
+        for place in named.into_iter().chain(usual) {
+            detail += ", for ";
+            detail += &place;
+        }
         Error::new(ErrorCode::KmsDenied, detail)
     }
 }
 
 /// # Errors
-/// `invalid_argument` for one half of an access key.
+/// `invalid_argument` for one half of an access key or of an application's credential.
 fn access_key(
-    names: [&str; 3],
-    id: Option<&SecretBytes>,
-    secret: Option<&SecretBytes>,
-    token: Option<&SecretBytes>,
+    names: Names,
+    part: &dyn Fn(&str) -> Option<SecretBytes>,
 ) -> Result<Option<Credentials>> {
-    match (id, secret) {
+    let pair = |id: &str, secret: &str| match (part(id), part(secret)) {
         (None, None) => Ok(None),
+        // The id is public: it stands in every request.
         (Some(id), Some(secret)) => {
-            // The id is public: it stands in every request.
-            let id = String::from_utf8_lossy(id.expose());
-            Credentials::access_key(id, secret, token).map(Some)
+            Ok(Some((String::from_utf8_lossy(id.expose()).into_owned(), secret)))
         }
-        _ => Err(invalid(format!("{} and {} belong together", names[0], names[1]))),
+        _ => Err(invalid(format!("{id} and {secret} belong together"))),
+    };
+    let Some((id, secret)) = pair(names.id, names.secret)? else { return Ok(None) };
+    let token = names.token.and_then(part);
+    let key = Credentials::access_key(id, &secret, token.as_ref())?;
+    match names.app.map(|[id, secret]| pair(id, secret)).transpose()?.flatten() {
+        Some((id, secret)) => key.with_app(id, secret).map(Some),
+        None => Ok(Some(key)),
     }
 }
 
@@ -315,7 +352,7 @@ mod tests {
     fn the_environment_counts_first_and_is_whole() {
         for source in &SOURCES {
             let names: &[&'static str] = match &source.variables {
-                Variables::AccessKey([id, secret, _]) => &[*id, *secret],
+                Variables::AccessKey(names) => &[names.id, names.secret],
                 Variables::Token(name) => &[*name],
             };
             let all: Vec<_> = names.iter().map(|name| (*name, "EXAMPLE".to_owned())).collect();
@@ -355,6 +392,10 @@ mod tests {
         };
         assert_eq!(take("alibaba", None, &alibaba("access_key")), Ok(()));
         assert_eq!(take("alibaba", None, &alibaba("ram_role_arn")), invalid);
+        let pingan = "[default]\naccess_key_id = A\naccess_key_secret = s\napp_id = APP\n";
+        assert_eq!(take("pingan", None, pingan), invalid);
+        let pingan = format!("{pingan}app_key = 0123456789abcdef\n");
+        assert_eq!(take("pingan", None, &pingan), Ok(()));
         assert_eq!(take("vault", None, "hvs.token\n"), Ok(()));
     }
 }

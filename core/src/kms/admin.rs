@@ -84,7 +84,8 @@ named! {
 /// ```
 /// use keyfold::kms::admin::{KeyInfo, KeyState};
 ///
-/// let key = KeyInfo::new("tencent://ap-guangzhou/23e80852-1e38".parse()?, KeyState::Enabled);
+/// let mut key = KeyInfo::new("tencent://ap-guangzhou/23e80852-1e38".parse()?);
+/// key.state = Some(KeyState::Enabled);
 /// assert_eq!(key.alias, None);
 /// # Ok::<(), keyfold::Error>(())
 /// ```
@@ -93,8 +94,8 @@ named! {
 pub struct KeyInfo {
     /// Its full name.
     pub key: KeyUri,
-    /// What it can be used for at present.
-    pub state: KeyState,
+    /// What it can be used for at present; `None` in lists of services that name keys only.
+    pub state: Option<KeyState>,
     /// The service's own word for its state.
     pub raw_state: Option<String>,
     /// What kind it is; `None` for one that keyfold has no name for.
@@ -122,10 +123,10 @@ pub struct KeyInfo {
 
 impl KeyInfo {
     /// A key of which nothing else is known.
-    pub fn new(key: KeyUri, state: KeyState) -> Self {
+    pub fn new(key: KeyUri) -> Self {
         KeyInfo {
             key,
-            state,
+            state: None,
             raw_state: None,
             kind: None,
             raw_kind: None,

@@ -94,6 +94,11 @@ impl Link<'_> {
         exchange.outcome.ok_or_else(not_understood)
     }
 
+    /// Who calls, for what an answer is sealed under.
+    pub(crate) async fn credentials(self) -> Result<Arc<Credentials>> {
+        self.driver.current_credentials().await
+    }
+
     /// Sends and takes the answer.
     pub(crate) async fn ask(self, ask: Ask) -> Result<HttpResponse> {
         let of_secret = ask.service == Service::Secrets;

@@ -70,7 +70,7 @@ impl<T: Transport> Driver<T> {
         })
     }
 
-    async fn current_credentials(&self) -> Result<Arc<Credentials>> {
+    pub(crate) async fn current_credentials(&self) -> Result<Arc<Credentials>> {
         self.credentials.credentials().await?.ok_or_else(none_found)
     }
 }

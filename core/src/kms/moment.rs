@@ -26,6 +26,17 @@ pub(crate) fn basic(unix_time: Duration) -> Result<String> {
     ))
 }
 
+/// The form `2023-11-14T22:13:20Z`; its first ten characters are the day.
+///
+/// # Errors
+/// `invalid_argument` for a time after the year 9999.
+pub(crate) fn extended(unix_time: Duration) -> Result<String> {
+    let basic = basic(unix_time)?;
+    let part = |range: std::ops::Range<usize>| &basic[range];
+    let (year, month, day) = (part(0..4), part(4..6), part(6..8));
+    Ok(format!("{year}-{month}-{day}T{}:{}:{}Z", part(9..11), part(11..13), part(13..15)))
+}
+
 /// The time in a `Date` or `Retry-After` header, in the one form that servers write: `Tue, 14 Nov
 /// 2023 22:13:20 GMT` (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<Duration> {
@@ -64,6 +75,7 @@ mod tests {
     #[test]
     fn moments_are_written_and_read() {
         assert_eq!(basic(AT).as_deref(), Ok("20231114T221320Z"));
+        assert_eq!(extended(AT).as_deref(), Ok("2023-11-14T22:13:20Z"));
         assert_eq!(basic(Duration::ZERO).as_deref(), Ok("19700101T000000Z"));
         assert_eq!(basic(Duration::from_secs(951_827_696)).as_deref(), Ok("20000229T123456Z"));
         assert!(basic(Duration::MAX).is_err());

@@ -558,7 +558,7 @@ fn keys_are_administered() {
     let made = answer(200, &format!(r#"{{"key_info":{{"key_id":"{ID}","domain_id":"d"}}}}"#));
     let cloud = Cloud::new(config(), [made, described()]);
     let Ok(AdminResponse::Key(info)) = cloud.administer(&create) else { panic!("a key") };
-    assert_eq!((info.state, info.kind), (KeyState::Enabled, Some(KeyKind::Symmetric)));
+    assert_eq!((info.state, info.kind), (Some(KeyState::Enabled), Some(KeyKind::Symmetric)));
     assert_eq!(info.usage, Some(KeyUse::EncryptDecrypt));
     // Milliseconds, whatever the documentation says.
     assert_eq!(info.created, Some(Duration::from_secs(1_502_799_822)));

@@ -578,7 +578,10 @@ fn keys_are_administered() {
     else {
         panic!("a key")
     };
-    assert_eq!((info.state, info.alias.as_deref()), (KeyState::PendingDeletion, Some("docs")));
+    assert_eq!(
+        (info.state, info.alias.as_deref()),
+        (Some(KeyState::PendingDeletion), Some("docs"))
+    );
     assert_eq!((info.description, info.deletion), (None, None));
     assert_eq!(info.raw_kind.as_deref(), Some("ENCRYPT_DECRYPT"));
     check_sent(&cloud, &[(describe.0, &describe.1)]);

@@ -12,7 +12,7 @@ use keyfold::{EncryptionContext, KeyUri, ProviderParams, SecretBytes, SystemRng,
 use pollster::block_on;
 
 /// The clouds in the order of their numbers in the corpus: new ones come last.
-const CLOUDS: [&str; 2] = ["tencent", "huawei"];
+const CLOUDS: [&str; 4] = ["tencent", "huawei", "alibaba", "pingan"];
 // None is left out.
 const _: () = assert!(CLOUDS.len() == SCHEMES.len());
 const PLACE: &str = "ap-guangzhou";
@@ -28,6 +28,8 @@ pub fn provider_reply(bytes: &[u8]) {
     let config = config(key.as_str(), &places(scheme)).expect("a configuration");
     let secret = SecretBytes::from(&b"secret"[..]);
     let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None).expect("a key");
+    let app_key = SecretBytes::from(&b"LzcI824P243Bt48F"[..]);
+    let credentials = credentials.with_app("APP", app_key).expect("an application");
     let status_code = [200, 200, 400, 401, 403, 404, 429, 500][usize::from(*status >> 1) % 8];
     let http = Arc::new(Always { status: status_code, body: rest.to_vec() });
     let credentials = Arc::new(StaticCredentials::new(credentials));

@@ -11,7 +11,9 @@ use crate::credentials::CredentialsProvider;
 use crate::crypto::rng::SystemRng;
 use crate::error::{Error, Result};
 use crate::kms::admin::{AdminRequest, AdminResponse, KmsAdmin};
+use crate::kms::alibaba::{self, AlibabaConfig};
 use crate::kms::huawei::{self, HuaweiConfig};
+use crate::kms::pingan::{self, PingAnConfig};
 use crate::kms::remote::{Guarded, RemoteOptions, guard};
 use crate::kms::tencent::{self, TencentConfig};
 use crate::kms::{Kms, Request, Response};
@@ -19,7 +21,7 @@ use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
 
 /// The schemes that [`connect`] knows.
-pub const SCHEMES: &[&str] = &["huawei", "tencent"];
+pub const SCHEMES: &[&str] = &["alibaba", "huawei", "pingan", "tencent"];
 
 /// A KMS of a cloud: its calls are repeated where that helps, it is left alone where it does not
 /// answer, and given up in time. What administers it is sent once.
@@ -120,7 +122,9 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
     let (default, name) = (Place::default(), uri.place());
     let place = places.get(&format!("{}://{name}", uri.scheme())).unwrap_or(&default);
     match uri.scheme() {
+        "alibaba" => Ok(AlibabaConfig::of_place(name, place)?.into()),
         "huawei" => Ok(HuaweiConfig::of_place(name, place)?.into()),
+        "pingan" => Ok(PingAnConfig::of_place(name, place)?.into()),
         "tencent" => Ok(TencentConfig::of_place(name, place)?.into()),
         _ => Err(Error::invalid(format!("a cloud is one of {}", SCHEMES.join(", ")))),
     }
@@ -140,7 +144,9 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
 /// ```
 pub fn capabilities(scheme: &str) -> Option<&'static Capabilities> {
     match scheme {
+        "alibaba" => Some(&alibaba::CAPABILITIES),
         "huawei" => Some(&huawei::CAPABILITIES),
+        "pingan" => Some(&pingan::CAPABILITIES),
         "tencent" => Some(&tencent::CAPABILITIES),
         _ => None,
     }

@@ -27,8 +27,6 @@ pub(crate) enum Category {
     /// It cannot answer, and repeating is not expected to help.
     Broken,
     Ciphertext,
-    /// A signature does not hold.
-    Signature,
     Argument,
     /// A quota, which no pause refills.
     Limit,
@@ -64,7 +62,6 @@ impl Fault {
             Category::Throttled => ErrorCode::KmsThrottled,
             Category::Unavailable | Category::Broken => ErrorCode::KmsUnavailable,
             Category::Ciphertext => ErrorCode::AuthenticationFailed,
-            Category::Signature => ErrorCode::SignatureInvalid,
             Category::Argument => ErrorCode::InvalidArgument,
             Category::Limit => ErrorCode::LimitExceeded,
             Category::Conflict => ErrorCode::VersionConflict,

@@ -46,13 +46,11 @@ impl Place {
     /// A setting that is one of a few words; the first of them where it is absent.
     pub(crate) fn choice<V: Copy>(&self, name: &str, values: &[(&str, V)]) -> Result<V> {
         let Some(given) = self.settings.get(name) else { return Ok(values[0].1) };
-        match values.iter().find(|(word, _)| word == given) {
-            Some((_, value)) => Ok(*value),
-            None => {
-                let words: Vec<&str> = values.iter().map(|(word, _)| *word).collect();
-                Err(Error::invalid(format!("{name} is one of {}", words.join(", "))))
-            }
-        }
+        let found = values.iter().find(|(word, _)| word == given).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let words: Vec<&str> = values.iter().map(|(word, _)| *word).collect();
+            Error::invalid(format!("{name} is one of {}", words.join(", ")))
+        })
     }
 }
 

@@ -278,7 +278,8 @@ impl HuaweiConfig {
             "5" => KeyState::PendingImport,
             _ => KeyState::Unavailable,
         };
-        let mut info = KeyInfo::new(uri_of(self, &key.text("key_id")?)?, state);
+        let mut info = KeyInfo::new(uri_of(self, &key.text("key_id")?)?);
+        info.state = Some(state);
         info.raw_state = Some(word.into_owned());
         info.raw_kind = text(key, "key_spec")?;
         let kind = KINDS.iter().find(|(word, _)| Some(*word) == info.raw_kind.as_deref());

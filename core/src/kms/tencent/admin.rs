@@ -160,7 +160,7 @@ impl TencentConfig {
     ) -> Result<AdminResponse> {
         let response = self.describe(link, name_of(self, key)?).await?;
         let key_info = self.key_info(answer(&response)?.object("KeyMetadata")?)?;
-        if matches!(key_info.state, KeyState::Enabled | KeyState::Archived) {
+        if matches!(key_info.state, Some(KeyState::Enabled | KeyState::Archived)) {
             self.simple(link, "DisableKey", key).await?;
         }
         let mut members = self.of_key(key)?;
@@ -226,7 +226,8 @@ impl TencentConfig {
             "Archived" => KeyState::Archived,
             _ => KeyState::Unavailable,
         };
-        let mut info = KeyInfo::new(uri_of(self, &key.text("KeyId")?)?, state);
+        let mut info = KeyInfo::new(uri_of(self, &key.text("KeyId")?)?);
+        info.state = Some(state);
         info.raw_state = Some(word.into_owned());
         info.raw_kind = key.maybe_text("KeyUsage")?.map(Into::into);
         let known = KINDS.iter().chain([&P384]);

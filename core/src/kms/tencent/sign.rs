@@ -50,8 +50,8 @@ pub fn sign(
         return Err(Error::invalid("a request is signed with an access key"));
     };
     let timestamp = now.as_secs().to_string();
-    let basic = moment::basic(now)?;
-    let day = format!("{}-{}-{}", &basic[..4], &basic[4..6], &basic[6..8]);
+    let date = moment::extended(now)?;
+    let day = &date[..10];
     request.headers.push(("x-tc-timestamp".to_owned(), timestamp.clone()));
     if let Some(token) = &key.session_token {
         request.headers.push(("x-tc-token".to_owned(), token.to_string()));
