@@ -41,11 +41,16 @@ public class Options private constructor(
     /** Whose signature is accepted. */
     public fun signers(signers: Signers): Options =
         Options(keys, context, containing, suite, signer, signers)
+
+    internal fun sealing(client: Client): ByteArray? = client.spec(keys, context, suite, signer)
+
+    internal fun opening(client: Client): ByteArray? = client.opening(keys, context, containing, signers)
 }
 
 /**
- * A [Client] for Java, and for threads that may wait: the same tasks, each done when it returns. A
- * thread that is interrupted while it waits gives up with an [InterruptedException].
+ * A [Client] for Java, and for threads that may wait: the same tasks, each done when it returns, by the
+ * thread that calls. One that is interrupted while it waits for a KMS gives up with an
+ * [InterruptedException].
  *
  * @property client what performs them; it is closed with this.
  */
@@ -58,29 +63,34 @@ public class BlockingClient(public val client: Client) : AutoCloseable {
     /** @see Client.encrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
-    public fun encrypt(data: ByteArray, options: Options = Options()): ByteArray = runBlocking {
-        with(options) { client.encrypt(data, keys, context, suite, signer) }
-    }
+    public fun encrypt(data: ByteArray, options: Options = Options()): ByteArray =
+        client.sealed(data, options.sealing(client)) {
+            runBlocking { client.sealedLater(it, data, options.signer) }
+        }
 
     /** @see Client.encrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
-    public fun encrypt(data: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int = runBlocking {
-        with(options) { client.encrypt(data, out, keys, context, suite, signer) }
-    }
+    public fun encrypt(data: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int =
+        client.sealed(data, out, options.sealing(client)) { wait, from, to ->
+            runBlocking { client.sealedLater(wait, from, to, out, options.signer) }
+        }
 
     /** @see Client.decrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
-    public fun decrypt(envelope: ByteArray, options: Options = Options()): ByteArray = runBlocking {
-        with(options) { client.decrypt(envelope, keys, context, containing, signers) }
-    }
+    public fun decrypt(envelope: ByteArray, options: Options = Options()): ByteArray =
+        client.opened(envelope, options.opening(client)) {
+            runBlocking { client.openedLater(it, envelope) }
+        }
 
     /** @see Client.decrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
     public fun decrypt(envelope: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int =
-        runBlocking { with(options) { client.decrypt(envelope, out, keys, context, containing, signers) } }
+        client.opened(envelope, out, options.opening(client)) { wait, from, to ->
+            runBlocking { client.openedLater(wait, from, to) }
+        }
 
     /**
      * Encrypts a file; answers the length of the plaintext.
