@@ -46,13 +46,15 @@ public class OkHttpTransport @JvmOverloads constructor(
 
             // The body too is read here, where cancelling the call ends it.
             override fun onResponse(call: Call, response: Response) =
-                waiting.resumeWith(runCatching { response.use { read(it) } })
+                waiting.resumeWith(runCatching { response.use { call.read(it) } })
         })
     }
 
-    private fun read(answer: Response): HttpResponse {
+    private fun Call.read(answer: Response): HttpResponse {
         val source = answer.body.source()
         if (source.request(maxAnswer + 1L)) {
+            // Else closing it reads on for a while.
+            cancel()
             throw KeyfoldException.KmsProtocol("the answer is longer than any that is expected")
         }
         return HttpResponse(answer.code, answer.headers.map { it.first to it.second }, source.readByteArray())
