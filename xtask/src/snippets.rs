@@ -8,19 +8,25 @@ use anyhow::{Context, Result, ensure};
 
 use crate::run::Workspace;
 
-const DOCUMENT: &str = "bindings-kotlin/README.md";
+const DOCUMENTS: [&str; 2] = ["README.md", "bindings-kotlin/README.md"];
 
 /// Writes them: each snippet is a function of what the tests bring along under these names.
 pub(crate) fn write(workspace: &Workspace, out: &Path) -> Result<()> {
-    let text = fs::read_to_string(workspace.root.join(DOCUMENT)).context(DOCUMENT)?;
     for language in [&KOTLIN, &JAVA] {
-        let snippets = snippets(&text, language.name);
-        ensure!(!snippets.is_empty(), "{DOCUMENT} has no snippet in {}", language.name);
         let mut source = language.head.to_owned();
-        for (number, (line, code)) in snippets.iter().enumerate() {
-            let function = language.function.replace('#', &number.to_string());
-            write!(source, "\n    // {DOCUMENT}, line {line}\n    {function} {{\n{code}    }}\n")?;
+        let mut number = 0;
+        for document in DOCUMENTS {
+            let text = fs::read_to_string(workspace.root.join(document)).context(document)?;
+            for (line, code) in snippets(&text, language.name) {
+                let function = language.function.replace('#', &number.to_string());
+                write!(
+                    source,
+                    "\n    // {document}, line {line}\n    {function} {{\n{code}    }}\n"
+                )?;
+                number += 1;
+            }
         }
+        ensure!(number > 0, "the documents show no {}", language.name);
         source += "}\n";
         let folder = out.join(language.name).join("io/keyfold/readme");
         fs::create_dir_all(&folder)?;
@@ -46,6 +52,7 @@ import io.keyfold.*
 import io.keyfold.http.*
 import io.keyfold.kms.*
 import io.keyfold.okhttp.*
+import java.io.FileOutputStream
 import java.nio.ByteBuffer
 import java.nio.file.Path
 import java.util.concurrent.atomic.AtomicInteger

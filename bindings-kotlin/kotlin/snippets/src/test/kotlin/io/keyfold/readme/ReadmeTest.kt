@@ -28,7 +28,7 @@ class ReadmeTest {
     @Test
     fun `those in Kotlin run`(): Unit = runBlocking {
         val snippets = numbered(KotlinSnippets::class.java)
-        assertTrue(snippets.size >= 6)
+        assertTrue(snippets.size >= 8)
         KotlinSnippets().use { world ->
             for (snippet in snippets) suspendCoroutineUninterceptedOrReturn { rest: Continuation<Unit> ->
                 try {
