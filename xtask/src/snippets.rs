@@ -8,44 +8,44 @@ use anyhow::{Context, Result, ensure};
 
 use crate::run::Workspace;
 
-const DOCUMENTS: [&str; 2] = ["README.md", "bindings-kotlin/README.md"];
-
 /// Writes them: each snippet is a function of what the tests bring along under these names.
 pub(crate) fn write(workspace: &Workspace, out: &Path) -> Result<()> {
-    for language in [&KOTLIN, &JAVA] {
-        let mut source = language.head.to_owned();
+    for source in [&KOTLIN, &JAVA, &ANDROID] {
+        let mut text = source.head.to_owned();
         let mut number = 0;
-        for document in DOCUMENTS {
-            let text = fs::read_to_string(workspace.root.join(document)).context(document)?;
-            for (line, code) in snippets(&text, language.name) {
-                let function = language.function.replace('#', &number.to_string());
+        for document in source.documents {
+            let shown = fs::read_to_string(workspace.root.join(document)).context(*document)?;
+            for (line, code) in snippets(&shown, source.language) {
+                let function = source.function.replace('#', &number.to_string());
                 write!(
-                    source,
+                    text,
                     "\n    // {document}, line {line}\n    {function} {{\n{code}    }}\n"
                 )?;
                 number += 1;
             }
         }
-        ensure!(number > 0, "the documents show no {}", language.name);
-        source += "}\n";
-        let folder = out.join(language.name).join("io/keyfold/readme");
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(language.file), source)?;
+        ensure!(number > 0, "{:?} show no {}", source.documents, source.language);
+        text += "}\n";
+        let file = out.join(source.file);
+        fs::create_dir_all(file.parent().context("a file is in a folder")?)?;
+        fs::write(file, text)?;
     }
     Ok(())
 }
 
-struct Language {
-    /// As a fence names it, and the folder.
-    name: &'static str,
+struct Source {
+    documents: &'static [&'static str],
+    /// As a fence names it.
+    language: &'static str,
     file: &'static str,
     head: &'static str,
     function: &'static str,
 }
 
-const KOTLIN: Language = Language {
-    name: "kotlin",
-    file: "KotlinSnippets.kt",
+const KOTLIN: Source = Source {
+    documents: &["README.md", "bindings-kotlin/README.md"],
+    language: "kotlin",
+    file: "kotlin/io/keyfold/readme/KotlinSnippets.kt",
     head: "package io.keyfold.readme
 
 import io.keyfold.*
@@ -63,9 +63,10 @@ internal class KotlinSnippets : World() {
     function: "suspend fun snippet#()",
 };
 
-const JAVA: Language = Language {
-    name: "java",
-    file: "JavaSnippets.java",
+const JAVA: Source = Source {
+    documents: &["bindings-kotlin/README.md"],
+    language: "java",
+    file: "java/io/keyfold/readme/JavaSnippets.java",
     head: "package io.keyfold.readme;
 
 import io.keyfold.*;
@@ -76,6 +77,21 @@ import java.util.concurrent.*;
 class JavaSnippets extends World {
 ",
     function: "void snippet#() throws Exception",
+};
+
+const ANDROID: Source = Source {
+    documents: &["bindings-kotlin/android/README.md"],
+    language: "kotlin",
+    file: "android/io/keyfold/android/AndroidSnippets.kt",
+    head: "package io.keyfold.android
+
+import android.content.Context
+import io.keyfold.*
+
+@Suppress(\"UNUSED_VARIABLE\")
+internal class AndroidSnippets(private val context: Context) {
+",
+    function: "suspend fun snippet#()",
 };
 
 /// The snippets in a language, with the line that each begins in.
