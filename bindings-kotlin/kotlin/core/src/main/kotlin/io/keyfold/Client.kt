@@ -409,10 +409,10 @@ public class Client(
         return encode(words(keys, context, null, null, containing, signers))
     }
 
-    private fun encode(spec: Spec): ByteArray {
+    private fun encode(spec: Spec): ByteArray = calling {
         val buffer = ByteBuffer.allocate(FfiConverterTypeSpec.allocationSize(spec).toInt())
         FfiConverterTypeSpec.write(spec, buffer)
-        return buffer.array().copyOf(buffer.position())
+        buffer.array().copyOf(buffer.position())
     }
 
     private suspend fun end(stream: Long, signer: Signer?): ByteArray =
