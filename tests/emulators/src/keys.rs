@@ -156,7 +156,8 @@ impl World {
         self.add_key(id, version, (spec, KeyUsage::SignVerify), engine, now)
     }
 
-    fn add_key(
+    /// Adds a key over a key of the engine.
+    pub(crate) fn add_key(
         &mut self,
         id: String,
         version: String,

@@ -18,11 +18,14 @@
 #![deny(missing_docs)]
 
 mod alibaba;
+mod azure;
 mod backend;
 mod clock;
 mod encoding;
+mod google;
 mod host;
 mod huawei;
+mod jwt;
 mod keys;
 mod secrets;
 mod spki;
@@ -52,17 +55,29 @@ pub enum Provider {
     Alibaba,
     /// HashiCorp Vault and OpenBao: Transit, KV version 2, logins.
     Vault,
+    /// Google Cloud KMS and Secret Manager, over REST, with the endpoints of tokens.
+    Google,
+    /// Azure Key Vault: keys, secrets, and the endpoints of tokens.
+    Azure,
 }
 
 impl Provider {
     /// Every provider.
-    pub const ALL: [Provider; 4] =
-        [Provider::Tencent, Provider::Huawei, Provider::Alibaba, Provider::Vault];
+    pub const ALL: [Provider; 6] = [
+        Provider::Tencent,
+        Provider::Huawei,
+        Provider::Alibaba,
+        Provider::Vault,
+        Provider::Google,
+        Provider::Azure,
+    ];
 
     /// Its name: `tencent`, `huawei`, `alibaba`, `google`, `azure`, `vault`, `pingan`.
     pub const fn name(self) -> &'static str {
         match self {
             Provider::Tencent => "tencent",
+            Provider::Azure => "azure",
+            Provider::Google => "google",
             Provider::Vault => "vault",
             Provider::Alibaba => "alibaba",
             Provider::Huawei => "huawei",
