@@ -17,8 +17,8 @@ use crate::secrets::Secret;
 use crate::wire::{Parameters, Protocol, Reply, Request};
 
 /// What is accepted in the query.
-const VERSIONS: [&str; 9] =
-    ["2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01"];
+const VERSIONS: [&str; 10] =
+    ["2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"];
 
 /// A vault and its tenant.
 pub(crate) struct Azure {

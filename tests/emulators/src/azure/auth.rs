@@ -166,8 +166,13 @@ impl Auth {
                 "The client assertion is not for this.",
             );
         }
-        let (from, to) = (claims["nbf"].as_i64().unwrap_or(0), claims["exp"].as_i64().unwrap_or(0));
-        if from > now + SKEW || to < now - SKEW {
+        // The kit for Python writes fractions, and when it was made, not from when it is good.
+        let [not_before, made, end] =
+            ["nbf", "iat", "exp"].map(|name| claims[name].as_f64());
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact")]
+        let (now_f, skew) = (now as f64, SKEW as f64);
+        let begins = not_before.or(made).unwrap_or(0.0);
+        if begins > now_f + skew || end.unwrap_or(0.0) < now_f - skew {
             let text = "Client assertion is not within its valid time range.";
             return refused(401, "invalid_client", 700_024, text);
         }
