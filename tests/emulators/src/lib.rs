@@ -27,6 +27,7 @@ mod host;
 mod huawei;
 mod jwt;
 mod keys;
+mod pingan;
 mod secrets;
 mod spki;
 mod tencent;
@@ -59,23 +60,27 @@ pub enum Provider {
     Google,
     /// Azure Key Vault: keys, secrets, and the endpoints of tokens.
     Azure,
+    /// Ping An Cloud KMS and its password safe.
+    PingAn,
 }
 
 impl Provider {
     /// Every provider.
-    pub const ALL: [Provider; 6] = [
+    pub const ALL: [Provider; 7] = [
         Provider::Tencent,
         Provider::Huawei,
         Provider::Alibaba,
         Provider::Vault,
         Provider::Google,
         Provider::Azure,
+        Provider::PingAn,
     ];
 
     /// Its name: `tencent`, `huawei`, `alibaba`, `google`, `azure`, `vault`, `pingan`.
     pub const fn name(self) -> &'static str {
         match self {
             Provider::Tencent => "tencent",
+            Provider::PingAn => "pingan",
             Provider::Azure => "azure",
             Provider::Google => "google",
             Provider::Vault => "vault",

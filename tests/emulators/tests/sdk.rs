@@ -88,3 +88,8 @@ fn google() {
 fn azure() {
     proven(Provider::Azure);
 }
+
+#[test]
+fn pingan() {
+    proven(Provider::PingAn);
+}

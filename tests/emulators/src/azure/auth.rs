@@ -167,8 +167,7 @@ impl Auth {
             );
         }
         // The kit for Python writes fractions, and when it was made, not from when it is good.
-        let [not_before, made, end] =
-            ["nbf", "iat", "exp"].map(|name| claims[name].as_f64());
+        let [not_before, made, end] = ["nbf", "iat", "exp"].map(|name| claims[name].as_f64());
         #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact")]
         let (now_f, skew) = (now as f64, SKEW as f64);
         let begins = not_before.or(made).unwrap_or(0.0);
