@@ -276,8 +276,7 @@ fn sign_acs3(request: &Request, secret: &str, signed: &str) -> Option<String> {
     if digest != request.header("x-acs-content-sha256") {
         return None;
     }
-    let headers: String =
-        names.iter().map(|name| format!("{name}:{}\n", request.header(name).trim())).collect();
+    let headers = request.header_lines(&names);
     let query = encoded(pairs(&request.query));
     let canonical = format!("{}\n/\n{query}\n{headers}\n{signed}\n{digest}", request.method);
     let to_sign = format!("ACS3-HMAC-SHA256\n{}", hex(sha256(canonical.as_bytes())));

@@ -15,9 +15,3 @@ pub(crate) fn verified(token: &str, public_pem: &str) -> Option<(Value, Value)> 
     let header = serde_json::to_value(found.header).ok()?;
     Some((header, found.claims))
 }
-
-/// The claims, of whoever made it.
-pub(crate) fn claims(token: &str) -> Option<Value> {
-    let claims = token.split('.').nth(1)?;
-    serde_json::from_slice(&crate::encoding::unb64url(claims)?).ok()
-}

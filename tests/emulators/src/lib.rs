@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![allow(clippy::too_many_lines, reason = "one match over the operations of a service")]
 
 mod alibaba;
 mod azure;
@@ -100,7 +101,7 @@ impl FromStr for Provider {
 }
 
 /// How an emulator runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Serves TLS, with a certificate of its own for `127.0.0.1` and `localhost`
     /// ([`Emulator::certificate`]).

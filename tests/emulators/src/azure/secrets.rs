@@ -136,7 +136,7 @@ fn set(state: &mut State, call: &Call<'_>, name: &str) -> Answer {
     let mut secret = state.world.secret(name)?.clone();
     let id = state.world.backend.hex_id();
     let value = (value.as_bytes(), false);
-    secret.add(&state.world.backend, id, value, (&[], "", ""), call.now)?;
+    secret.add(&state.world.backend, &id, value, (&[], "", ""), call.now)?;
     *state.world.secret_mut(name)? = secret.clone();
     let body = &call.body.0;
     let notes = json!({

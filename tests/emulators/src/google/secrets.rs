@@ -65,7 +65,7 @@ pub(super) fn perform(world: &mut World, now: i64, call: &Call, rest: &[&str]) -
                 return Err(Refusal::invalid("The payload has 1 byte to 64 KiB."));
             }
             let number = (secret.versions.len() + 1).to_string();
-            secret.add(&world.backend, number, (&data, true), (&[], "", ""), now)?;
+            secret.add(&world.backend, &number, (&data, true), (&[], "", ""), now)?;
             let body = secret.versions.last().map(|version| version_of(&id, version));
             *world.secret_mut(&id)? = secret;
             Ok(body.unwrap_or_default())
