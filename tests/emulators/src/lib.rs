@@ -5,13 +5,13 @@
 //! They are written from the vendors' documents and share no code with the providers that are
 //! tested against them.
 //!
-//! ```no_run
+//! ```
 //! use keyfold_emulators::{Emulator, Options, Provider};
 //!
 //! let cloud = Emulator::start(Provider::Tencent, Options::default())?;
 //! let url = cloud.url(); // http://127.0.0.1:…
 //! cloud.throttle(2); // the next two calls are refused
-//! assert_eq!(cloud.calls().values().sum::<u64>(), 0);
+//! assert!(url.starts_with("http://127.0.0.1:") && cloud.calls().is_empty());
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![forbid(unsafe_code)]
