@@ -291,6 +291,46 @@ def signatures(api):
         assert opened.plaintext == b"secret"
 
 
+def imports(api):
+    key = make(api, "external").name
+    Method = kms.ImportJob.ImportMethod
+    job = api.create_import_job(
+        request={
+            "parent": RING,
+            "import_job_id": "job",
+            "import_job": {
+                "import_method": Method.RSA_OAEP_3072_SHA256,
+                "protection_level": kms.ProtectionLevel.SOFTWARE,
+            },
+        }
+    )
+    found = api.get_import_job(request={"name": job.name})
+    assert (found.state, found.import_method) == (
+        kms.ImportJob.ImportJobState.ACTIVE,
+        Method.RSA_OAEP_3072_SHA256,
+    )
+    public = serialization.load_pem_public_key(found.public_key.pem.encode())
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+
+    def give(material):
+        return api.import_crypto_key_version(
+            request={
+                "parent": key,
+                "algorithm": Algorithm.GOOGLE_SYMMETRIC_ENCRYPTION,
+                "import_job": job.name,
+                "wrapped_key": public.encrypt(material, oaep),
+            }
+        )
+
+    made = give(b"m" * 32)
+    assert made.name == f"{key}/cryptoKeyVersions/2" and made.import_job == job.name
+    api.update_crypto_key_primary_version(request={"name": key, "crypto_key_version_id": "2"})
+    sealed = api.encrypt(request={"name": key, "plaintext": b"x"})
+    assert sealed.name == made.name
+    with refused("INVALID_ARGUMENT", "wrapped"):
+        give(b"short")
+
+
 def secrets(credentials):
     transport = SecretManagerServiceRestTransport(host=emulator.URL, credentials=credentials)
     api = secretmanager.SecretManagerServiceClient(transport=transport)
@@ -443,6 +483,7 @@ def main():
     name = keys(api)
     encryption(api, name)
     signatures(api)
+    imports(api)
     secrets(who.with_scopes(["https://www.googleapis.com/auth/cloud-platform"]))
     credentials(name)
     refusals(api, name)

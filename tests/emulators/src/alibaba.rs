@@ -340,6 +340,7 @@ impl Protocol for Alibaba {
 mod tests {
     use super::{sign_acs3, sign_rpc};
     use crate::vectors;
+    use crate::wire::Request;
 
     #[test]
     fn signatures_are_the_vendors() {
@@ -349,13 +350,23 @@ mod tests {
             let authorization = case.header("Authorization");
             if authorization.is_empty() {
                 rpc += 1;
-                assert_eq!(sign_rpc(&request, &secret), case.text("/expected_signature"));
+                let made = sign_rpc(&request, &secret);
+                assert_eq!(made, case.text("/expected_signature"));
+                let mut other = case.request();
+                other.grow_query();
+                assert_ne!(sign_rpc(&other, &secret), made);
             } else if authorization.starts_with("ACS3-HMAC-SHA256") {
                 acs3 += 1;
                 let (head, signature) = authorization.split_once(",Signature=").expect("parts");
                 let (_, signed) = head.split_once(",SignedHeaders=").expect("names");
                 let made = sign_acs3(&request, &secret, signed);
                 assert_eq!(made.as_deref(), Some(signature), "{}", case.id);
+                for change in [Request::grow_body, Request::grow_query] {
+                    let mut other = case.request();
+                    change(&mut other);
+                    assert_ne!(sign_acs3(&other, &secret, signed), made, "{}", case.id);
+                }
+                assert_eq!(sign_acs3(&case.request(), &secret, "host;x-acs-date"), None);
             }
         }
         // Those of SM3 and ACS4 are not emulated.

@@ -29,6 +29,8 @@ struct State {
     rings: BTreeSet<String>,
     /// Which version of a key encrypts.
     primary: BTreeMap<String, String>,
+    /// The engine's keys that unwrap what is imported, and how.
+    jobs: BTreeMap<String, (String, String)>,
 }
 
 /// A failure: status of HTTP, status, text.
@@ -126,7 +128,12 @@ impl Call {
 
 impl Google {
     pub(crate) fn new(url: &str) -> Self {
-        let state = State { world: World::new(), rings: BTreeSet::new(), primary: BTreeMap::new() };
+        let state = State {
+            world: World::new(),
+            rings: BTreeSet::new(),
+            primary: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+        };
         Google { state: Mutex::new(state), auth: auth::Auth::new(url) }
     }
 

@@ -373,6 +373,7 @@ impl Protocol for Huawei {
 mod tests {
     use super::sign;
     use crate::vectors;
+    use crate::wire::Request;
 
     #[test]
     fn signatures_are_the_vendors() {
@@ -391,6 +392,12 @@ mod tests {
             let (ak, sk) = (case.text("/credentials/ak"), case.text("/credentials/sk"));
             let made = sign(&case.request(), &ak, &sk, scope, signed);
             assert_eq!(made.as_deref(), Some(signature), "{}", case.id);
+            for change in [Request::grow_body, Request::grow_path, Request::grow_query] {
+                let mut other = case.request();
+                change(&mut other);
+                assert_ne!(sign(&other, &ak, &sk, scope, signed), made, "{}", case.id);
+            }
+            assert_eq!(sign(&case.request(), &ak, &sk, scope, "content-type;host"), None);
         }
     }
 }

@@ -284,6 +284,16 @@ mod tests {
             let (time, service) = (case.time(), case.text("/service"));
             let made = sign(&request, &key, &time.to_string(), &service, signed);
             assert_eq!(made.as_deref(), Some(signature), "{}", case.id);
+            let mut other = case.request();
+            other.grow_query();
+            let other = sign(&other, &key, &time.to_string(), &service, signed);
+            assert_ne!(other, made, "{}", case.id);
+            let mut other = case.request();
+            other.grow_body();
+            let other = sign(&other, &key, &time.to_string(), &service, signed);
+            // One of them says that it does not sign its body.
+            assert_eq!(other == made, case.id.contains("unsigned"), "{}", case.id);
+            assert_eq!(sign(&request, &key, &time.to_string(), &service, "host"), None);
         }
     }
 }

@@ -15,6 +15,9 @@ const MAX: usize = 64 * 1024;
 pub(super) const OPERATIONS: &[&str] = &[
     "locations/*:generateRandomBytes",
     "locations/keyRings/*:GET",
+    "locations/keyRings/importJobs/*:GET",
+    "locations/keyRings/importJobs:POST",
+    "locations/keyRings/cryptoKeys/cryptoKeyVersions:import",
     "locations/keyRings/cryptoKeys/*:GET",
     "locations/keyRings/cryptoKeys/*:PATCH",
     "locations/keyRings/cryptoKeys/*:decrypt",
@@ -113,6 +116,21 @@ pub(super) fn perform(state: &mut super::State, now: i64, call: &Call, rest: &[&
                 state.world.keys.iter().filter(|key| key.id.starts_with(&format!("{name}/")));
             paged(call, "cryptoKeys", keys.map(|key| described(state, key)).collect())
         }
+        ("POST", "", ["keyRings", _, "importJobs"]) => {
+            known_ring(state, name.trim_end_matches("/importJobs"))?;
+            let name = format!("{name}/{}", checked_id(call, "importJobId")?);
+            let methods = [(5, "RSA_OAEP_3072_SHA256"), (6, "RSA_OAEP_4096_SHA256")];
+            let method = named(&call.body.0["importMethod"], methods)
+                .ok_or_else(|| Refusal::invalid("The import method is not emulated."))?;
+            let spec = if method.contains("3072") { KeySpec::Rsa3072 } else { KeySpec::Rsa4096 };
+            let wrapping = state.world.backend.create(spec, KeyUsage::EncryptDecrypt)?;
+            state.jobs.insert(name.clone(), (wrapping, method.to_owned()));
+            job(state, now, &name)
+        }
+        ("GET", "", ["keyRings", _, "importJobs", _]) => job(state, now, &name),
+        ("POST", "import", ["keyRings", _, "cryptoKeys", _, "cryptoKeyVersions"]) => {
+            import(state, now, call, name.trim_end_matches("/cryptoKeyVersions"))
+        }
         (_, _, ["keyRings", _, "cryptoKeys", _]) => key_call(state, call, &name),
         (_, _, ["keyRings", _, "cryptoKeys", _, "cryptoKeyVersions"]) => {
             let id = name.trim_end_matches("/cryptoKeyVersions");
@@ -209,6 +227,43 @@ fn rotation(body: &Value) -> Result<Option<i64>, Refusal> {
         }
         _ => Err(Refusal::invalid("rotationPeriod is a day or more, with a nextRotationTime.")),
     }
+}
+
+/// What wraps material that is imported.
+fn job(state: &super::State, now: i64, name: &str) -> Answer {
+    let missing = || Refusal::missing(&format!("ImportJob {name}"));
+    let (wrapping, method) = state.jobs.get(name).ok_or_else(missing)?;
+    let pem = public_pem(&state.world.backend.public_key(wrapping)?);
+    Ok(json!({
+        "name": name, "importMethod": method, "protectionLevel": "SOFTWARE", "state": "ACTIVE",
+        "createTime": format(now, EXTENDED), "publicKey": { "pem": pem },
+    }))
+}
+
+/// Adds a version whose material was given; it does not become the primary one. The engine keeps
+/// material of its own.
+fn import(state: &mut super::State, now: i64, call: &Call, id: &str) -> Answer {
+    let key = known(state, id)?;
+    if !key.symmetric() {
+        return Err(Refusal::invalid("Only the import of symmetric keys is emulated."));
+    }
+    let name = call.body.required("importJob")?.to_owned();
+    let missing = || Refusal::missing(&format!("ImportJob {name}"));
+    let (wrapping, _) = state.jobs.get(&name).ok_or_else(missing)?;
+    let given = ["wrappedKey", "rsaAesWrappedKey"];
+    let given = given.into_iter().find(|member| !call.body.0[*member].is_null());
+    let wrapped = bytes(&call.body.0, given.unwrap_or("wrappedKey"))?;
+    let how = EncryptionAlgorithm::RsaesOaepSha256;
+    let material = state.world.backend.rsa_decrypt(wrapping, how, &wrapped);
+    if !material.is_ok_and(|material| material.len() == 32) {
+        return Err(Refusal::invalid("The material is not 32 bytes that are wrapped as agreed."));
+    }
+    let number = (key.versions.len() + 1).to_string();
+    state.world.add_version(id, number, now)?;
+    let key = known(state, id)?;
+    let mut body = version_of(key, key.current());
+    body["importJob"] = json!(name);
+    Ok(body)
 }
 
 fn state_of(version: &Version) -> &'static str {
