@@ -77,9 +77,12 @@ enum Step {
     ServerCrash,
     /// The AWS provider against moto's server.
     Moto,
+    /// The emulators of the other clouds, each proven by its vendor's own kit.
+    Emulators,
 }
 
 const CONFORMANCE: &str = "keyfold-conformance";
+const EMULATORS: &str = "keyfold-emulators";
 
 /// Tests of the conformance crate that are steps of their own.
 const SEPARATE: [&str; 9] = [
@@ -159,6 +162,8 @@ impl Step {
                 "--exclude",
                 CONFORMANCE,
                 "--exclude",
+                EMULATORS,
+                "--exclude",
                 "keyfold-benches",
             ])),
             Step::Minimal => {
@@ -223,6 +228,13 @@ impl Step {
             Step::Moto => {
                 let moto = install::moto(workspace)?;
                 run(separate(&mut cargo("test --package"), "moto").env("KEYFOLD_MOTO_SERVER", moto))
+            }
+            Step::Emulators => {
+                let list = "tests/emulators/sdk/requirements.txt";
+                let python = install::new_python(workspace, "emulators/python", list)?;
+                run(cargo("test --package")
+                    .args([EMULATORS, "--no-fail-fast", "--", "--nocapture"])
+                    .env("KEYFOLD_EMULATORS_PYTHON", python))
             }
         }
     }

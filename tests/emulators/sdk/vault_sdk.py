@@ -32,7 +32,7 @@ def refused(status, text=None):
             exceptions.InvalidRequest: 400,
             exceptions.Forbidden: 403,
             exceptions.InvalidPath: 404,
-            exceptions.UnsupportedOperation: 405,
+            exceptions.UnexpectedError: 405,
             exceptions.RateLimitExceeded: 429,
             exceptions.InternalServerError: 500,
             exceptions.VaultDown: 503,
@@ -258,16 +258,23 @@ def secrets(vault):
     kv.patch("prod/db", {"user": "root"})
     read = kv.read_secret_version("prod/db", raise_on_deleted_version=True)["data"]["data"]
     assert read == {"password": "battery staple", "user": "root"}
+    # hvac reads and writes; Vault can do it at once.
+    merge = {"Content-Type": "application/merge-patch+json"}
+    vault.adapter.request(
+        "patch", "/v1/secret/data/prod/db", json={"data": {"user": None}}, headers=merge
+    )
+    read = kv.read_secret_version("prod/db", raise_on_deleted_version=True)["data"]
+    assert read["data"] == {"password": "battery staple"}
     kv.delete_latest_version_of_secret("prod/db")
     with refused(404):
         kv.read_secret_version("prod/db", raise_on_deleted_version=True)
-    kv.undelete_secret_versions("prod/db", [3])
-    kv.read_secret_version("prod/db", version=3, raise_on_deleted_version=True)
+    kv.undelete_secret_versions("prod/db", [4])
+    kv.read_secret_version("prod/db", version=4, raise_on_deleted_version=True)
     kv.delete_secret_versions("prod/db", [2])
     kv.destroy_secret_versions("prod/db", [1])
     versions = kv.read_secret_metadata("prod/db")["data"]["versions"]
     assert versions["1"]["destroyed"] and versions["2"]["deletion_time"]
-    assert not versions["3"]["deletion_time"]
+    assert not versions["4"]["deletion_time"]
     kv.undelete_secret_versions("prod/db", [1])
     with refused(404):
         kv.read_secret_version("prod/db", version=1, raise_on_deleted_version=True)

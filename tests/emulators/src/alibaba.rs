@@ -276,8 +276,7 @@ fn sign_acs3(request: &Request, secret: &str, signed: &str) -> Option<String> {
     if digest != request.header("x-acs-content-sha256") {
         return None;
     }
-    let headers: String =
-        names.iter().map(|name| format!("{name}:{}\n", request.header(name).trim())).collect();
+    let headers = request.header_lines(&names);
     let query = encoded(pairs(&request.query));
     let canonical = format!("{}\n/\n{query}\n{headers}\n{signed}\n{digest}", request.method);
     let to_sign = format!("ACS3-HMAC-SHA256\n{}", hex(sha256(canonical.as_bytes())));
@@ -341,6 +340,7 @@ impl Protocol for Alibaba {
 mod tests {
     use super::{sign_acs3, sign_rpc};
     use crate::vectors;
+    use crate::wire::Request;
 
     #[test]
     fn signatures_are_the_vendors() {
@@ -350,13 +350,23 @@ mod tests {
             let authorization = case.header("Authorization");
             if authorization.is_empty() {
                 rpc += 1;
-                assert_eq!(sign_rpc(&request, &secret), case.text("/expected_signature"));
+                let made = sign_rpc(&request, &secret);
+                assert_eq!(made, case.text("/expected_signature"));
+                let mut other = case.request();
+                other.grow_query();
+                assert_ne!(sign_rpc(&other, &secret), made);
             } else if authorization.starts_with("ACS3-HMAC-SHA256") {
                 acs3 += 1;
                 let (head, signature) = authorization.split_once(",Signature=").expect("parts");
                 let (_, signed) = head.split_once(",SignedHeaders=").expect("names");
                 let made = sign_acs3(&request, &secret, signed);
                 assert_eq!(made.as_deref(), Some(signature), "{}", case.id);
+                for change in [Request::grow_body, Request::grow_query] {
+                    let mut other = case.request();
+                    change(&mut other);
+                    assert_ne!(sign_acs3(&other, &secret, signed), made, "{}", case.id);
+                }
+                assert_eq!(sign_acs3(&case.request(), &secret, "host;x-acs-date"), None);
             }
         }
         // Those of SM3 and ACS4 are not emulated.

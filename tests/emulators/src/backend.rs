@@ -97,8 +97,13 @@ impl Backend {
             _ => return Err(Failure::Invalid("the key is not RSA")),
         };
         let key = SigningKey::generate(spec, &SystemRng).map_err(internal)?;
-        let kept = self.put_value(key.to_pkcs8_der().map_err(internal)?.expose())?;
-        Ok(format!("{DUAL}{kept}"))
+        self.keep_dual(&key)
+    }
+
+    /// The same for a key that somebody gave.
+    pub(crate) fn keep_dual(&self, key: &SigningKey) -> Result<String> {
+        let der = key.to_pkcs8_der().map_err(|error| Failure::Internal(error.to_string()))?;
+        Ok(format!("{DUAL}{}", self.put_value(der.expose())?))
     }
 
     /// The private half of such a key.

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::clock::{Clock, HTTP, format};
 use crate::wire::{Protocol, Reply, Request};
 use crate::{Fault, Options, Provider};
-use crate::{alibaba, huawei, tencent, vault};
+use crate::{alibaba, azure, google, huawei, pingan, tencent, vault};
 
 /// The longest request that is read.
 const MAX_BODY: usize = 40 * 1024 * 1024;
@@ -76,6 +76,9 @@ pub(crate) fn start(provider: Provider, options: &Options) -> io::Result<(Arc<Sh
     let protocol: Box<dyn Protocol> = match provider {
         Provider::Alibaba => Box::new(alibaba::Alibaba::new()),
         Provider::Vault => Box::new(vault::Vault::new()),
+        Provider::Google => Box::new(google::Google::new(&url)),
+        Provider::Azure => Box::new(azure::Azure::new(&url)),
+        Provider::PingAn => Box::new(pingan::PingAn::new()),
         Provider::Tencent => Box::new(tencent::Tencent::new()),
         Provider::Huawei => Box::new(huawei::Huawei::new(options.older_dialect)),
     };

@@ -141,7 +141,7 @@ impl World {
         now: i64,
     ) -> Result<&mut Key> {
         let engine = self.backend.create(spec.0, spec.1)?;
-        self.add_key(id, version, spec, engine, now)
+        Ok(self.add_key(id, version, spec, engine, now))
     }
 
     /// Makes a key of RSA that both signs and decrypts.
@@ -153,17 +153,18 @@ impl World {
         now: i64,
     ) -> Result<&mut Key> {
         let engine = self.backend.create_dual(spec)?;
-        self.add_key(id, version, (spec, KeyUsage::SignVerify), engine, now)
+        Ok(self.add_key(id, version, (spec, KeyUsage::SignVerify), engine, now))
     }
 
-    fn add_key(
+    /// Adds a key over a key of the engine.
+    pub(crate) fn add_key(
         &mut self,
         id: String,
         version: String,
         spec: (KeySpec, KeyUsage),
         engine: String,
         now: i64,
-    ) -> Result<&mut Key> {
+    ) -> &mut Key {
         let version = Version { id: version, engine, created: now, state: State::Enabled };
         self.keys.push(Key {
             id,
@@ -181,7 +182,7 @@ impl World {
             rotated: (0, 0),
             versions: vec![version],
         });
-        Ok(self.keys.last_mut().expect("it was just added"))
+        self.keys.last_mut().expect("it was just added")
     }
 
     /// Adds a version with new material, and makes it the current one.

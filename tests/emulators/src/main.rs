@@ -36,13 +36,11 @@ fn run() -> Result<(), String> {
         }
     }
     let emulator = Emulator::start(provider, options).map_err(|error| error.to_string())?;
-    let mut said = format!("listening on {}\n", emulator.url());
-    for (name, value) in emulator.environment() {
-        said += &format!("{name}={value}\n");
-    }
+    let mut said = vec![format!("listening on {}\n", emulator.url())];
+    said.extend(emulator.environment().iter().map(|(name, value)| format!("{name}={value}\n")));
     let mut output = stdout().lock();
     output
-        .write_all(said.as_bytes())
+        .write_all(said.concat().as_bytes())
         .and_then(|()| output.flush())
         .map_err(|error| error.to_string())?;
     // Whoever started it closes it, or is gone.

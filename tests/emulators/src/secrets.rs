@@ -71,7 +71,7 @@ impl Secret {
     pub(crate) fn add(
         &mut self,
         backend: &Backend,
-        id: String,
+        id: &str,
         (value, binary): (&[u8], bool),
         (stages, current, previous): (&[String], &str, &str),
         now: i64,
@@ -81,7 +81,7 @@ impl Secret {
         }
         let value = backend.put_value(value)?;
         let version = SecretVersion {
-            id: id.clone(),
+            id: id.to_owned(),
             value,
             binary,
             stages: Vec::new(),
@@ -90,7 +90,7 @@ impl Secret {
         };
         self.versions.push(version);
         for stage in stages {
-            self.move_stage(stage, &id, current, previous)?;
+            self.move_stage(stage, id, current, previous)?;
         }
         self.updated = now;
         Ok(())

@@ -1,6 +1,7 @@
 //! Tencent Cloud: KMS 2019-01-18 and SSM 2019-09-23, under TC3-HMAC-SHA256.
 
 mod actions;
+mod crypto;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -181,7 +182,7 @@ fn sign(
     if !names.is_sorted() || !["content-type", "host"].iter().all(|name| names.contains(name)) {
         return None;
     }
-    let headers: String = names
+    let headers: Vec<_> = names
         .iter()
         .map(|name| {
             let value = request.header(name).trim();
@@ -191,6 +192,7 @@ fn sign(
             format!("{name}:{value}\n")
         })
         .collect();
+    let headers = headers.concat();
     let payload = match request.header("x-tc-content-sha256") {
         "UNSIGNED-PAYLOAD" => hex(sha256("UNSIGNED-PAYLOAD")),
         _ => hex(sha256(&request.body)),
@@ -282,6 +284,16 @@ mod tests {
             let (time, service) = (case.time(), case.text("/service"));
             let made = sign(&request, &key, &time.to_string(), &service, signed);
             assert_eq!(made.as_deref(), Some(signature), "{}", case.id);
+            let mut other = case.request();
+            other.grow_query();
+            let other = sign(&other, &key, &time.to_string(), &service, signed);
+            assert_ne!(other, made, "{}", case.id);
+            let mut other = case.request();
+            other.grow_body();
+            let other = sign(&other, &key, &time.to_string(), &service, signed);
+            // One of them says that it does not sign its body.
+            assert_eq!(other == made, case.id.contains("unsigned"), "{}", case.id);
+            assert_eq!(sign(&request, &key, &time.to_string(), &service, "host"), None);
         }
     }
 }

@@ -62,3 +62,18 @@ impl Case {
         }
     }
 }
+
+/// Changes that a signature must not survive.
+impl Request {
+    pub(crate) fn grow_body(&mut self) {
+        self.body.push(b' ');
+    }
+
+    pub(crate) fn grow_path(&mut self) {
+        self.path.push('x');
+    }
+
+    pub(crate) fn grow_query(&mut self) {
+        self.query.push_str(if self.query.is_empty() { "x=y" } else { "&x=y" });
+    }
+}

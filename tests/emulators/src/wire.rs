@@ -26,6 +26,12 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Headers as most vendors sign them: one on each line.
+    pub(crate) fn header_lines(&self, names: &[&str]) -> String {
+        let line = |name: &&str| format!("{name}:{}\n", self.header(name).trim());
+        names.iter().map(line).collect::<Vec<_>>().concat()
+    }
+
     /// The decoded pairs of the query.
     pub(crate) fn query(&self) -> Vec<(String, String)> {
         encoding::pairs(&self.query)
@@ -164,13 +170,6 @@ impl Parameters {
     /// Bytes in base64 that must be there.
     pub(crate) fn bytes(&self, name: &'static str) -> Result<Vec<u8>> {
         encoding::unb64(self.required(name)?).ok_or(Failure::Invalid(name))
-    }
-
-    /// Bytes in base64, none where absent.
-    pub(crate) fn optional_bytes(&self, name: &'static str) -> Result<Option<Vec<u8>>> {
-        self.optional(name)
-            .map(|text| encoding::unb64(text).ok_or(Failure::Invalid(name)))
-            .transpose()
     }
 
     /// Texts, none where absent.

@@ -219,7 +219,7 @@ fn put(
     };
     let stages = (stages.as_slice(), CURRENT, PREVIOUS);
     let value = (value.as_bytes(), binary);
-    let added: Result<()> = secret.add(&world.backend, id.to_owned(), value, stages, now);
+    let added: Result<()> = secret.add(&world.backend, id, value, stages, now);
     added.map_err(Refusal::from)
 }
 

@@ -222,7 +222,7 @@ fn add(
     }
     let id = format!("v{}", secret.versions.len() + 1);
     let stages = (stages.as_slice(), CURRENT, PREVIOUS);
-    let added: Result<()> = secret.add(&world.backend, id, (&value, binary), stages, now);
+    let added: Result<()> = secret.add(&world.backend, &id, (&value, binary), stages, now);
     added.map_err(Refusal::from)
 }
 

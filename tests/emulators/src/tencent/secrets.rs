@@ -192,12 +192,12 @@ fn add(
         return Err(Failure::Invalid("VersionId").into());
     }
     let (value, binary) = value(given)?;
-    secret.add(&world.backend, id.to_owned(), (&value, binary), (&[], "", ""), now).map_err(
-        |failure| match failure {
+    secret.add(&world.backend, id, (&value, binary), (&[], "", ""), now).map_err(|failure| {
+        match failure {
             Failure::Exists(what) => Refusal::new("ResourceInUse.VersionIdExists", what),
             other => other.into(),
-        },
-    )
+        }
+    })
 }
 
 /// The value that is given, as text or as bytes.

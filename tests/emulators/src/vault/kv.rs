@@ -96,11 +96,10 @@ fn write(world: &mut World, call: &Call<'_>, path: &str, given: &Parameters) -> 
         Err(_) => Secret::new(path, call.now),
     };
     let latest = secret.versions.len();
-    if let Some(expected) = given.0["options"]["cas"].as_u64() {
-        if usize::try_from(expected) != Ok(latest) {
-            let text = "check-and-set parameter did not match the current version";
-            return Err(Refusal::new(400, text));
-        }
+    let expected = given.0["options"]["cas"].as_u64();
+    if expected.is_some_and(|expected| usize::try_from(expected) != Ok(latest)) {
+        let text = "check-and-set parameter did not match the current version";
+        return Err(Refusal::new(400, text));
     }
     let data = if call.method == "patch" {
         let current = secret.versions.last().filter(|version| version.state == State::Enabled);
@@ -119,7 +118,7 @@ fn write(world: &mut World, call: &Call<'_>, path: &str, given: &Parameters) -> 
         new
     };
     let (id, text) = ((latest + 1).to_string(), Value::Object(data).to_string());
-    secret.add(&world.backend, id, (text.as_bytes(), false), (&[], "", ""), call.now)?;
+    secret.add(&world.backend, &id, (text.as_bytes(), false), (&[], "", ""), call.now)?;
     let answer = secret.versions.last().map(metadata).unwrap_or_default();
     world.secrets.retain(|found| found.name != path);
     world.secrets.push(secret);
