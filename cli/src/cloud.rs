@@ -142,7 +142,7 @@ pub(crate) fn key_json(key: &KeyInfo) -> Value {
         ("Aliases", aliases.into()),
         ("KeySpec", spec(key).into()),
         ("KeyUsage", key.usage.map(keyfold::kms::admin::KeyUse::as_str).into()),
-        ("KeyState", key.state.as_str().into()),
+        ("KeyState", key.state.map(keyfold::kms::admin::KeyState::as_str).into()),
         ("ServiceState", key.raw_state.as_deref().into()),
         ("ServiceSpec", key.raw_kind.as_deref().into()),
         ("CreationDate", json!(key.created.map(time))),

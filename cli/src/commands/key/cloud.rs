@@ -1,6 +1,6 @@
 //! The same at a cloud: what it has of it, in the same words.
 
-use keyfold::kms::admin::{AdminRequest, AdminResponse, KeyInfo, KeyUse};
+use keyfold::kms::admin::{AdminRequest, AdminResponse, KeyInfo, KeyState, KeyUse};
 use keyfold::kms::cloud::{Capability, Support};
 use serde_json::json;
 
@@ -103,7 +103,7 @@ fn list(session: &Session, cloud: &Cloud, args: &List) -> Result<()> {
             key.key,
             spec(key).unwrap_or("?"),
             key.usage.map_or("?", KeyUse::as_str),
-            key.state.as_str(),
+            key.state.map_or("?", KeyState::as_str),
             alias.escape_debug()
         )
     };
@@ -123,7 +123,7 @@ fn picture(key: &KeyInfo) -> String {
     line("aliases", shown(&key.alias));
     line("spec", spec(key).map(|spec| spec.escape_debug().to_string()));
     line("usage", key.usage.map(|usage| usage.to_string()));
-    line("state", Some(key.state.to_string()));
+    line("state", key.state.map(|state| state.to_string()));
     line("made", key.created.map(|at| time(at).to_string()));
     line("description", shown(&key.description));
     line("version", shown(&key.version));

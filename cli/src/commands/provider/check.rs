@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use keyfold::kms::admin::{AdminRequest, AdminResponse, KmsAdmin as _};
+use keyfold::kms::admin::{AdminRequest, AdminResponse, KeyState, KmsAdmin as _};
 use keyfold::kms::cloud::{Capability, CloudUri, ConnectedCloud, ContextForm, Support};
 use keyfold::kms::{Kms as _, Request, Response, SignInput};
 use keyfold::sign::{MessageHasher, PublicKey, SignatureAlgorithm};
@@ -158,7 +158,8 @@ impl Checks<'_> {
                     return Err(wrong_answer().into());
                 };
                 let spec = crate::cloud::spec(&info).unwrap_or("of no known spec").to_owned();
-                let remark = format!("{}, {spec}, {}", info.key, info.state);
+                let state = info.state.map_or("in no known state", KeyState::as_str);
+                let remark = format!("{}, {spec}, {state}", info.key);
                 Ok((info.key.clone(), Some(remark)))
             });
             let described = full_name.clone();
