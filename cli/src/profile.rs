@@ -128,13 +128,9 @@ impl Configuration {
         let default = file.default.as_deref().filter(|_| use_default);
         let mut profile = match name.or(default) {
             None => Profile::default(),
-            Some(name) => match file.profiles.get(name) {
-                Some(found) => found.clone(),
-                None => {
-                    let detail = format!("there is no profile {name} in {}", path.display());
-                    return Err(fault::invalid(detail));
-                }
-            },
+            Some(name) => file.profiles.get(name).cloned().ok_or_else(|| {
+                fault::invalid(format!("there is no profile {name} in {}", path.display()))
+            })?,
         };
         for file in [
             &mut profile.token_file,

@@ -61,13 +61,9 @@ fn capabilities(session: &Session, which: Option<&str>) -> Result<()> {
         None => all().collect(),
         // Settings of a place may change what there is.
         Some(uri) if uri.contains("://") => vec![session.capabilities(uri)?],
-        Some(scheme) => match cloud::capabilities(scheme) {
-            Some(found) => vec![found],
-            None => {
-                let detail = format!("{scheme} is no cloud that keyfold provider list names");
-                return Err(fault::invalid(detail));
-            }
-        },
+        Some(scheme) => vec![cloud::capabilities(scheme).ok_or_else(|| {
+            fault::invalid(format!("{scheme} is no cloud that keyfold provider list names"))
+        })?],
     };
     let values: Vec<Value> = providers.iter().map(|provider| to_json(provider)).collect();
     session.console.answer(&json!({ "providers": values }), table(&providers))

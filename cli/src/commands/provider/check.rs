@@ -378,7 +378,7 @@ impl Checks<'_> {
             let of_digest = |digest| (Capability::SignDigest, "digest", SignInput::Digest(digest));
             inputs.extend(digest(MESSAGE).map(of_digest));
             for (capability, what, input) in inputs {
-                self.signature(key, &public, *algorithm, (capability, what), input);
+                self.signature(key, &public, *algorithm, (capability, what), &input);
             }
         }
     }
@@ -389,14 +389,14 @@ impl Checks<'_> {
         public: &PublicKey,
         algorithm: SignatureAlgorithm,
         (capability, what): (Capability, &str),
-        input: SignInput,
+        input: &SignInput,
     ) {
         let signed = self.try_out(format!("sign a {what}, {algorithm}"), capability, |checks| {
             let request = Request::Sign { key: key.clone(), algorithm, input: input.clone() };
             let Response::Signature(signature) = checks.call(&request)? else {
                 return Err(wrong_answer().into());
             };
-            let verified = match &input {
+            let verified = match input {
                 SignInput::Message(message) => public.verify(algorithm, message, &signature),
                 SignInput::Digest(digest) => public.verify_digest(algorithm, digest, &signature),
             };
@@ -410,7 +410,7 @@ impl Checks<'_> {
                 checks.call(&Request::Verify { key, algorithm, input, signature })
             };
             verify(input.clone())?;
-            let wrong = match &input {
+            let wrong = match input {
                 SignInput::Message(_) => SignInput::Message(b"another message".to_vec()),
                 SignInput::Digest(digest) => SignInput::Digest(vec![0x5a; digest.len()]),
             };
