@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use keyfold::{Header, HeaderReader, Layout, Result, SignerHint};
+use keyfold::{Header, HeaderReader, Result, SignerHint};
 
 use crate::error::Answer;
 
@@ -81,11 +81,7 @@ pub(crate) fn info(header: &Header, header_len: u64, body_len: u64) -> Result<In
             public_key,
         }
     });
-    // What ends with its header is a detached one: its body is elsewhere.
-    let layout = match body_len {
-        0 => None,
-        len => Some(Layout::new(len, header.trailer_len())?),
-    };
+    let layout = header.body_layout(body_len)?;
     let context = header.context().iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
     Ok(Info {
         version: keyfold::envelope::VERSION,

@@ -20,6 +20,7 @@ mod sealer;
 mod secret;
 mod service;
 mod sign;
+mod sizes;
 mod spec;
 mod stream;
 mod table;

@@ -11,7 +11,7 @@ use crate::client::Shared;
 use crate::error::{Answer, invalid};
 use crate::gate::{Task, attempt};
 use crate::spec::Parsed;
-use crate::table::{self, Entry};
+use crate::table;
 
 fn ended() -> Error {
     invalid("the stream has ended, or is used by another thread")
@@ -47,6 +47,7 @@ impl<T> Cell<T> {
         std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), stage)
     }
 
+    #[cfg(feature = "jni")]
     fn is_waiting(&self) -> bool {
         let stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(*stage, Stage::Waiting(_))
@@ -113,6 +114,7 @@ impl Sealing {
         })
     }
 
+    #[cfg(feature = "jni")]
     pub(crate) fn is_waiting(&self) -> bool {
         self.sealer.is_waiting()
     }
@@ -217,6 +219,7 @@ impl Opening {
         })
     }
 
+    #[cfg(feature = "jni")]
     pub(crate) fn is_waiting(&self) -> bool {
         self.unlocked.is_waiting()
     }
@@ -355,6 +358,7 @@ pub async fn stream_trailer(handle: u64) -> Answer<Vec<u8>> {
 }
 
 /// A number for a stream.
-pub(crate) fn numbered(entry: Entry) -> u64 {
+#[cfg(feature = "jni")]
+pub(crate) fn numbered(entry: table::Entry) -> u64 {
     table::insert(entry)
 }

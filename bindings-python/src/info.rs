@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyfold::{Header, Layout, Result, SignerHint};
+use keyfold::{Header, Result, SignerHint};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -72,11 +72,7 @@ impl EnvelopeInfo {
             let (algorithm, spec) = (signature.algorithm().as_str(), signature.key_spec().as_str());
             (algorithm, spec, signature.hint().clone())
         });
-        // What ends with its header is a detached one: its body is elsewhere.
-        let layout = match body_len {
-            0 => None,
-            len => Some(Layout::new(len, header.trailer_len())?),
-        };
+        let layout = header.body_layout(body_len)?;
         let context = header.context().iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
         Ok(EnvelopeInfo {
             version: keyfold::envelope::VERSION,

@@ -2,7 +2,16 @@
 
 import { randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
-import { type FileHandle, link, lstat, open, realpath, rename, unlink } from "node:fs/promises";
+import {
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  realpath,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KeyfoldError, isKeyfoldError } from "./errors.js";
@@ -22,9 +31,8 @@ export interface FileOptions {
 }
 
 /**
- * Encrypts a file to another one, which may be the same. The target appears under its name when it
- * is complete and on disk, with the permissions of the source; where a link leads, the file there
- * is replaced.
+ * Encrypts a file to another one. The target appears under its name when it is complete and on
+ * disk, with the permissions of the source; where a link leads, the file there is replaced.
  *
  * ```ts
  * await encryptFile(kf, "report.pdf", "report.pdf.kf", { keys: docs });
@@ -33,7 +41,8 @@ export interface FileOptions {
  * Answers the length of the target in bytes.
  *
  * Errors: those of {@link Keyfold.encrypt}; `io` for what the system says, with its error as the
- * `cause`; `invalid_argument` where the source is no regular file or changes its length meanwhile.
+ * `cause`; `invalid_argument` where the source is no regular file or changes its length meanwhile,
+ * and where the target is the source, by whatever name.
  */
 export async function encryptFile(
   kf: Keyfold,
@@ -54,7 +63,7 @@ export async function encryptFile(
  *
  * Answers the length of the target in bytes.
  *
- * Errors: those of {@link Keyfold.decrypt}, and `io` for what the system says.
+ * Errors: those of {@link Keyfold.decrypt}, and those of {@link encryptFile} about files.
  */
 export async function decryptFile(
   kf: Keyfold,
@@ -83,6 +92,9 @@ async function convert(
     const about = await input.stat();
     if (!about.isFile()) throw new KeyfoldError("invalid_argument", "the source is no file");
     const path = await follow(typeof target === "string" ? target : fileURLToPath(target));
+    if (await isSame(input, path)) {
+      throw new KeyfoldError("invalid_argument", "the target is the input");
+    }
     await using part = await PartFile.create(path, about);
     const length = await pump(through(about.size), input, part.file);
     await part.commit(overwrite);
@@ -98,6 +110,14 @@ async function convert(
 async function follow(path: string): Promise<string> {
   const about = await lstat(path).catch(() => undefined);
   return about?.isSymbolicLink() ? realpath(path) : path;
+}
+
+/** Whether a path leads to an open file. As numbers the names of Windows for files are not exact. */
+async function isSame(file: FileHandle, path: string): Promise<boolean> {
+  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  if (!there) return false;
+  const { dev, ino } = await file.stat({ bigint: true });
+  return there.dev === dev && there.ino === ino;
 }
 
 /** A file that is written under another name in the same folder, and removed unless committed. */

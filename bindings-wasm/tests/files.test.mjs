@@ -46,20 +46,39 @@ test("files of every length", async () => {
   }
 });
 
-test("a file takes its own place, behind a link and with its permissions", async () => {
+test("what a link leads to is replaced, with the permissions of the source", async () => {
   const { kf } = await client();
   const data = bytes(100_000);
-  const at = await put("place", { plain: data });
+  const at = await put("place", { plain: data, old: "old" });
   await fs.chmod(at("plain"), 0o640);
-  await fs.symlink("plain", at("link"));
-  await encryptFile(kf, at("link"), at("link"));
+  await fs.symlink("old", at("link"));
+  await encryptFile(kf, at("plain"), at("link"));
   assert.ok((await fs.lstat(at("link"))).isSymbolicLink());
-  const about = await fs.stat(at("plain"));
+  const about = await fs.stat(at("old"));
   assert.equal(about.mode & 0o777, 0o640 & ~process.umask());
-  same(await kf.decrypt(await fs.readFile(at("plain"))), data);
-  await decryptFile(kf, at("plain"), at("plain"));
-  same(await fs.readFile(at("plain")), data);
-  assert.deepEqual((await fs.readdir(at("."))).sort(), ["link", "plain"]);
+  same(await kf.decrypt(await fs.readFile(at("old"))), data);
+  assert.deepEqual((await fs.readdir(at("."))).sort(), ["link", "old", "plain"]);
+});
+
+test("the input is never the target, whatever its name", async () => {
+  const { kf } = await client();
+  const data = bytes(100_000);
+  const sealed = await kf.encrypt(data);
+  const at = await put("same", { plain: data, sealed });
+  for (const [direction, name, before] of [
+    [encryptFile, "plain", data],
+    [decryptFile, "sealed", sealed],
+  ]) {
+    await fs.symlink(name, at(`${name}-link`));
+    await fs.link(at(name), at(`${name}-hard`));
+    for (const target of [name, `${name}-link`, `${name}-hard`]) {
+      const error = await rejects(direction(kf, at(name), at(target)), "invalid_argument");
+      assert.match(error.message, /is the input/);
+      await rejects(direction(kf, at(target), at(name)), "invalid_argument");
+      same(await fs.readFile(at(name)), before);
+    }
+  }
+  assert.equal((await fs.readdir(at("."))).length, 6);
 });
 
 test("what fails leaves everything as it was", async () => {

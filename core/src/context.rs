@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorCode, Result};
 
@@ -18,7 +19,7 @@ use crate::error::{Error, ErrorCode, Result};
 /// assert_eq!(format!("{context:?}"), r#"{"doc", "tenant"}"#);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EncryptionContext(Vec<(String, String)>);
+pub struct EncryptionContext(Arc<Vec<(String, String)>>);
 
 impl EncryptionContext {
     /// The longest canonical encoding, in bytes (clause 3.5).
@@ -33,8 +34,8 @@ impl EncryptionContext {
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
         match self.place(&name) {
-            Ok(place) => self.0[place].1 = value,
-            Err(place) => self.0.insert(place, (name, value)),
+            Ok(place) => Arc::make_mut(&mut self.0)[place].1 = value,
+            Err(place) => Arc::make_mut(&mut self.0).insert(place, (name, value)),
         }
     }
 
@@ -45,7 +46,7 @@ impl EncryptionContext {
     }
 
     /// The pairs, sorted by the bytes of their names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
@@ -128,26 +129,27 @@ impl EncryptionContext {
         if bytes.len() > Self::MAX_LEN {
             return Err(Error::limit("the encryption context is longer than 8192 bytes"));
         }
-        let pairs: BTreeMap<String, Vec<u8>> = decode_pairs(bytes)?;
-        let mut context = EncryptionContext::new();
-        for (name, value) in pairs {
-            let value = String::from_utf8(value)
+        let mut pairs = Vec::new();
+        read_pairs(bytes, |name, value| {
+            let value = std::str::from_utf8(value)
                 .map_err(|_| Error::malformed("a context value is not UTF-8"))?;
-            context.insert(name, value);
-        }
-        Ok(context)
+            pairs.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        })?;
+        Ok(EncryptionContext(Arc::new(pairs)))
     }
 }
 
 /// Writes name-value pairs in the canonical form that contexts and provider parameters share.
 /// The caller has checked the total length, so every length fits its u16.
 pub(crate) fn encode_pairs<N: AsRef<str>, V: AsRef<[u8]>>(
-    pairs: impl ExactSizeIterator<Item = (N, V)>,
+    pairs: impl ExactSizeIterator<Item = (N, V)> + Clone,
 ) -> Vec<u8> {
     if pairs.len() == 0 {
         return Vec::new();
     }
-    let mut out = Vec::new();
+    let parts = pairs.clone().map(|(name, value)| 4 + name.as_ref().len() + value.as_ref().len());
+    let mut out = Vec::with_capacity(2 + parts.sum::<usize>());
     put_len(&mut out, pairs.len());
     for (name, value) in pairs {
         put_part(&mut out, name.as_ref().as_bytes());
@@ -174,12 +176,11 @@ pub(crate) fn take_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(part)
 }
 
-/// Reads what `encode_pairs` wrote; names must be UTF-8 and strictly ascending.
-pub(crate) fn decode_pairs(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
+/// Reads what `encode_pairs` wrote, pair by pair; names must be UTF-8 and strictly ascending.
+fn read_pairs(mut bytes: &[u8], mut each: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<()> {
     let ends_early = || Error::malformed("a list of pairs ends early");
-    let mut pairs = BTreeMap::new();
     if bytes.is_empty() {
-        return Ok(pairs);
+        return Ok(());
     }
     let (count, rest) = bytes.split_first_chunk::<2>().ok_or_else(ends_early)?;
     bytes = rest;
@@ -187,16 +188,28 @@ pub(crate) fn decode_pairs(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>
     if count == 0 {
         return Err(Error::malformed("an empty list of pairs has no bytes at all"));
     }
+    let mut last: Option<&str> = None;
     for _ in 0..count {
         let name = std::str::from_utf8(take_part(&mut bytes).ok_or_else(ends_early)?)
             .map_err(|_| Error::malformed("the name of a pair is not UTF-8"))?;
         let value = take_part(&mut bytes).ok_or_else(ends_early)?;
-        if pairs.last_key_value().is_some_and(|(last, _): (&String, _)| last.as_str() >= name) {
+        if last.is_some_and(|last| last >= name) {
             return Err(Error::malformed("the names of pairs are not in strictly ascending order"));
         }
-        pairs.insert(name.to_owned(), value.to_vec());
+        each(name, value)?;
+        last = Some(name);
     }
-    if bytes.is_empty() { Ok(pairs) } else { Err(Error::malformed("bytes follow a list of pairs")) }
+    if bytes.is_empty() { Ok(()) } else { Err(Error::malformed("bytes follow a list of pairs")) }
+}
+
+/// Reads what `encode_pairs` wrote.
+pub(crate) fn decode_pairs(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut pairs = BTreeMap::new();
+    read_pairs(bytes, |name, value| {
+        pairs.insert(name.to_owned(), value.to_vec());
+        Ok(())
+    })?;
+    Ok(pairs)
 }
 
 /// What a caller demands of the context of an envelope it opens (docs/spec/envelope.md, clause

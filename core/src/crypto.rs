@@ -1,14 +1,17 @@
 //! The only folder that names a crate of primitives.
 //!
 //! RustCrypto is the portable backend, used on every target. Where feature `accelerated` is on
-//! and the CPU has the instructions, the same functions run on `graviola`; which one runs is
-//! decided once, at run time, and never changes a result.
+//! and the CPU has the instructions, AES-GCM runs on `graviola`, and with feature `fast-signatures`
+//! asymmetric keys do; which one runs is decided once, at run time, and never changes a result.
 // Some of it is for other crates alone, which reach it with feature `hazmat`.
 #![cfg_attr(not(feature = "hazmat"), allow(dead_code, unreachable_pub))]
 
-#[cfg(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(all(feature = "fast-signatures", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accelerated;
-#[cfg(not(all(feature = "accelerated", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[cfg(not(all(
+    feature = "fast-signatures",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
 #[path = "crypto/accelerated_none.rs"]
 mod accelerated;
 pub mod aead;

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::context::{EncryptionContext, decode_pairs, encode_pairs};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{KeyUri, WrappedKey};
+use crate::stream::Layout;
 use crate::suite::Suite;
 
 use codec::Reader;
@@ -226,6 +227,32 @@ impl Header {
     /// Length in bytes of the signature that follows the body, 0 where there is none.
     pub fn trailer_len(&self) -> usize {
         self.signature.as_ref().map_or(0, EnvelopeSignature::len)
+    }
+
+    /// The layout of the body that `following` bytes behind this header are. Nothing where there
+    /// are none: what ends with its header is a detached one, and its body is elsewhere.
+    ///
+    /// ```
+    /// # use keyfold::{EncryptionContext, Header, ProviderParams, Suite, WrappedKey};
+    /// # let recipient = WrappedKey {
+    /// #     key: "keyfold:docs".parse()?, params: ProviderParams::new(), ciphertext: vec![1],
+    /// # };
+    /// # let context = EncryptionContext::new();
+    /// # let header = Header::new(Suite::Aes256Gcm, context, None, vec![recipient])?;
+    /// let layout = header.body_layout(56 + 5 + 16)?.expect("a body");
+    /// assert_eq!(layout.plaintext_len(), 5);
+    /// assert!(header.body_layout(0)?.is_none());
+    /// assert!(header.body_layout(56).is_err());
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Layout::new`].
+    pub fn body_layout(&self, following: u64) -> Result<Option<Layout>> {
+        if following == 0 {
+            return Ok(None);
+        }
+        Layout::new(following, self.trailer_len()).map(Some)
     }
 }
 

@@ -69,6 +69,35 @@ proptest! {
     }
 
     #[test]
+    fn a_body_opens_whole_as_it_does_in_parts(
+        suite in suites(), len in lengths(), cut in 1..200usize, flip in 0..200_000usize,
+    ) {
+        let sealed = seal(suite, &pattern(len));
+        let (header, start) = Header::parse(&sealed).unwrap();
+        let whole = |body: &[u8]| {
+            let opener = unlock(&header)?.into_opener();
+            let mut out = vec![0xAA; opener.plaintext_len(body.len())?];
+            let opened = opener.open_whole_into(body, &mut out);
+            assert!(opened.is_ok() || out.iter().all(|byte| *byte == 0), "it is wiped");
+            opened.map(|len| out[..len].to_vec())
+        };
+        prop_assert_eq!(whole(&sealed[start..]).unwrap(), pattern(len));
+
+        let (mut altered, at) = (sealed.clone(), start + flip % (sealed.len() - start));
+        altered[at] ^= 1;
+        let cut = &sealed[..(sealed.len() - cut).max(start)];
+        for wrong in [altered.as_slice(), cut] {
+            let refused = whole(&wrong[start..]).unwrap_err().code();
+            prop_assert_eq!(refused, open(wrong, usize::MAX).unwrap_err().code());
+        }
+
+        let mut begun = unlock(&header).unwrap().into_opener();
+        begun.update(&sealed[start..=start], &mut Vec::new()).unwrap();
+        let refused = begun.open_whole_into(&sealed[start..], &mut vec![0; len]).unwrap_err();
+        prop_assert_eq!(refused.code(), ErrorCode::InvalidArgument);
+    }
+
+    #[test]
     fn a_range_read_is_the_slice(
         suite in suites(), len in lengths(), start in 0..120_000u64, take in 0..70_000u64,
     ) {

@@ -31,6 +31,7 @@ mod tests;
 mod tick;
 pub(crate) mod tokens;
 mod view;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

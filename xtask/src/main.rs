@@ -10,6 +10,7 @@ mod install;
 mod kotlin;
 mod npm;
 mod run;
+mod snippets;
 mod swift;
 mod test;
 mod wheel;

@@ -17,11 +17,20 @@ const MANYLINUX: &str = "manylinux2014";
 /// A larger wheel needs a reason.
 const LIMIT: u64 = 4_000_000;
 
-/// What SQLite is compiled without: search, maps and statistics, half of its code. The store uses
-/// none of them.
+/// What SQLite is compiled without: search, maps and statistics, half of its code; JSON, dates,
+/// extensions and what watches statements. The store uses none of them.
 pub(crate) const SQLITE: &str = "-USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_FTS3 \
                       -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 \
-                      -USQLITE_ENABLE_RTREE -USQLITE_ENABLE_STAT4";
+                      -USQLITE_ENABLE_RTREE -USQLITE_ENABLE_STAT4 \
+                      -USQLITE_ENABLE_JSON1 -DSQLITE_OMIT_JSON -USQLITE_SOUNDEX \
+                      -USQLITE_ENABLE_LOAD_EXTENSION -DSQLITE_OMIT_LOAD_EXTENSION \
+                      -USQLITE_ENABLE_API_ARMOR -USQLITE_ENABLE_COLUMN_METADATA \
+                      -USQLITE_ENABLE_UNLOCK_NOTIFY -USQLITE_ENABLE_MEMORY_MANAGEMENT \
+                      -DSQLITE_OMIT_AUTHORIZATION -DSQLITE_OMIT_COMPILEOPTION_DIAGS \
+                      -DSQLITE_OMIT_DATETIME_FUNCS -DSQLITE_OMIT_DEPRECATED \
+                      -DSQLITE_OMIT_GET_TABLE -DSQLITE_OMIT_INCRBLOB \
+                      -DSQLITE_OMIT_PROGRESS_CALLBACK -DSQLITE_OMIT_SHARED_CACHE \
+                      -DSQLITE_OMIT_TRACE -DSQLITE_OMIT_UTF16";
 
 const LINUX: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 

@@ -4,6 +4,8 @@ Every source parses, by a grammar of Swift. Every call of the generated glue is 
 initializer or an enum case that was generated, with the very labels; calls of what is written by
 hand, in the tests too, have labels that fit. No class of the glue has a property and a method of
 one name, which UniFFI does not see to. Types are not checked.
+
+Takes the package, and other documents that show Swift.
 """
 
 from __future__ import annotations
@@ -216,13 +218,14 @@ def misfits(files, glue):
             )
 
 
-def main(package):
+def main(package, documents):
     wrong = count = calls = 0
     glue = set()
     faces = []
     written = []
     parts = ("Package.swift", "README.md", "Sources/*/*.swift", "Tests/*/*.swift")
-    for path in sorted(path for part in parts for path in package.glob(part)):
+    found = sorted(path for part in parts for path in package.glob(part))
+    for path in found + documents:
         root, bad = parse(path)
         wrong += bad
         count += 1
@@ -261,4 +264,4 @@ def main(package):
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), [Path(document) for document in sys.argv[2:]]))

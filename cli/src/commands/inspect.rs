@@ -34,13 +34,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let body_start = opened.header_len(detached);
     let body_len = opened.body_len(detached)?;
     let header = &opened.header;
-    // A file that ends with its header is a detached one: its body is elsewhere.
-    let layout = match body_len {
-        0 => None,
-        len => Some(
-            Layout::new(len, header.trailer_len()).map_err(|error| about(&opened.input, error))?,
-        ),
-    };
+    let layout = header.body_layout(body_len).map_err(|error| about(&opened.input, error))?;
     let detached = detached || layout.is_none();
     let trailer = header.trailer_len() as u64;
     let answer = json!({

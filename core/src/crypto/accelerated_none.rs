@@ -1,4 +1,4 @@
-//! Stands in for `accelerated.rs` where there is no accelerated backend.
+//! Stands in for `accelerated.rs` where asymmetric keys have the portable backend only.
 
 use std::sync::Arc;
 

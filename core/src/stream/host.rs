@@ -200,7 +200,7 @@ impl HostOpener {
     pub fn hand_out_last(self, available: usize) -> Result<(SegmentWork, HostOpened)> {
         let len = available
             .checked_sub(self.trailer_len + TAG_LEN)
-            .ok_or_else(|| Error::truncated("the body ends before its last segment"))?;
+            .ok_or_else(super::open::ends_early)?;
         if len >= SEGMENT_LEN {
             return Err(Error::invalid("a full segment was not handed out"));
         }

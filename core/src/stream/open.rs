@@ -444,13 +444,8 @@ impl Opener {
             let Some(prefix) = self.held.first_chunk().filter(|_| self.held.len() >= needed) else {
                 return Ok(0);
             };
-            let unlocked = &self.unlocked;
-            let key = unlocked.key.derive_committed(unlocked.suite, prefix, &unlocked.stable)?;
-            self.key = Some(key);
-            self.hash = unlocked
-                .signature
-                .as_ref()
-                .map(|signature| SignatureHash::new(signature, &unlocked.stable, prefix));
+            let prefix = *prefix;
+            self.begin(&prefix)?;
             self.held.drain(..PREFIX_LEN);
         }
         let opened = self.open_ready(sealed, out);
@@ -552,6 +547,18 @@ impl Opener {
         Ok(())
     }
 
+    /// Takes the key of the message whose body starts with `prefix`.
+    fn begin(&mut self, prefix: &[u8; PREFIX_LEN]) -> Result<()> {
+        let unlocked = &self.unlocked;
+        let key = unlocked.key.derive_committed(unlocked.suite, prefix, &unlocked.stable)?;
+        self.key = Some(key);
+        self.hash = unlocked
+            .signature
+            .as_ref()
+            .map(|signature| SignatureHash::new(signature, &unlocked.stable, prefix));
+        Ok(())
+    }
+
     /// Moves bytes from `sealed` until `held` has `len` of them.
     fn hold(&mut self, sealed: &mut &[u8], len: usize) {
         let missing = len.saturating_sub(self.held.len()).min(sealed.len());
@@ -593,17 +600,32 @@ impl Opener {
     /// # Errors
     /// `truncated`, `authentication_failed`, `signature_invalid`; `invalid_argument` where `out`
     /// is too short. What was written to `out` is wiped then.
-    pub fn open_whole_into(mut self, body: &[u8], out: &mut [u8]) -> Result<usize> {
+    pub fn open_whole_into(self, body: &[u8], out: &mut [u8]) -> Result<usize> {
         let len = self.plaintext_len(body.len())?;
         let out = out.get_mut(..len).ok_or_else(output_too_short)?;
-        let opened = self.update_into(body, out).and_then(|written| {
-            let finished = self.finish_into(&mut out[written..])?;
-            Ok(written + finished)
-        });
+        let opened = self.open_whole(body, out);
         if opened.is_err() {
             out.zeroize();
         }
-        opened
+        opened.map(|()| len)
+    }
+
+    /// All that is asked of `body` is that its length fits that of `plaintext`: nothing is held.
+    fn open_whole(mut self, body: &[u8], plaintext: &mut [u8]) -> Result<()> {
+        self.state.clone()?;
+        if self.key.is_some() || !self.held.is_empty() {
+            return Err(Error::invalid("a whole message is opened at once or not at all"));
+        }
+        let (prefix, rest) = body.split_first_chunk().ok_or_else(ends_early)?;
+        self.begin(prefix)?;
+        let sealed_len = rest.len().checked_sub(self.unlocked.trailer_len);
+        let (sealed, trailer) = rest.split_at(sealed_len.ok_or_else(ends_early)?);
+        let segments = plaintext.len() / SEGMENT_LEN;
+        let (sealed, last_sealed) =
+            sealed.split_at_checked(segments * SEALED_SEGMENT_LEN).ok_or_else(ends_early)?;
+        let (full, last) = plaintext.split_at_mut(segments * SEGMENT_LEN);
+        self.open_full(sealed, full)?;
+        self.open_last(last_sealed, trailer, last)
     }
 
     /// Opens the last segment, appends it to `out`, and proves that the message is whole and, if
@@ -628,12 +650,19 @@ impl Opener {
     /// `invalid_argument` where `out` is too short; otherwise as [`finish`](Opener::finish).
     pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize> {
         self.state.clone()?;
-        let truncated = || Error::truncated("the body ends before its last segment");
-        let key = self.key.as_ref().ok_or_else(truncated)?;
-        let split = self.held.len().checked_sub(self.unlocked.trailer_len).ok_or_else(truncated)?;
-        let (sealed, trailer) = self.held.split_at(split);
-        let len = sealed.len().checked_sub(TAG_LEN).ok_or_else(truncated)?;
+        self.key.as_ref().ok_or_else(ends_early)?;
+        let held = std::mem::take(&mut self.held);
+        let split = held.len().checked_sub(self.unlocked.trailer_len).ok_or_else(ends_early)?;
+        let (sealed, trailer) = held.split_at(split);
+        let len = sealed.len().checked_sub(TAG_LEN).ok_or_else(ends_early)?;
         let plaintext = out.get_mut(..len).ok_or_else(output_too_short)?;
+        self.open_last(sealed, trailer, plaintext)?;
+        Ok(len)
+    }
+
+    /// Opens the last segment, and proves the signature where that is asked for.
+    fn open_last(mut self, sealed: &[u8], trailer: &[u8], plaintext: &mut [u8]) -> Result<()> {
+        let key = self.key.as_ref().ok_or_else(ends_early)?;
         let hash = self.hash.is_some();
         let data = OpenData::Copy { sealed, plaintext: &mut *plaintext };
         let item = OpenItem { key, index: self.next, data, hash };
@@ -645,6 +674,10 @@ impl Opener {
             plaintext.fill(0);
             return Err(error);
         }
-        Ok(len)
+        Ok(())
     }
+}
+
+pub(super) fn ends_early() -> Error {
+    Error::truncated("the body ends before its last segment")
 }

@@ -9,6 +9,7 @@ use parking_lot::MutexGuard;
 use super::authorize::Caller;
 use super::queue::{Begun, Outcome, Pending, Stale, Taken};
 use super::view::{Basis, Log, View};
+use super::work::{Request, Work};
 use super::{Call, Engine, Generation, Operation, make_id};
 use crate::audit::{self, Change, Draft, Head, Trail};
 use crate::clock::Timestamp;
@@ -93,16 +94,26 @@ impl Engine {
         caller: &Caller,
         request: &O,
     ) -> std::result::Result<Result<O::Response>, Stale> {
-        if O::READ_ONLY {
+        let mut work = Request::new(request);
+        let done = self.perform_work(caller, &mut work)?;
+        Ok(work.answer(done))
+    }
+
+    fn perform_work(
+        &self,
+        caller: &Caller,
+        work: &mut dyn Work,
+    ) -> std::result::Result<Result<()>, Stale> {
+        if work.about().read_only {
             for _ in 0..TRIES {
-                let Begun::Queued(pending) = self.begin(caller, request) else { break };
-                if let Ok(answer) = self.finish(pending) {
-                    return Ok(answer);
+                let Begun::Queued(pending) = self.begin_work(caller, work) else { break };
+                if let Ok(done) = self.finish(pending) {
+                    return Ok(done);
                 }
             }
         }
         // Under the lock nothing changes while it is evaluated.
-        self.change(caller, request)
+        self.change(caller, work)
     }
 
     /// Evaluates an operation here and now, as far as it changes nothing, on rows in memory where
@@ -112,20 +123,29 @@ impl Engine {
     /// begin again, and after a second time use [`Engine::perform`], which does not depend on
     /// luck.
     pub fn begin<O: Operation>(&self, caller: &Caller, request: &O) -> Begun<O::Response> {
-        if !O::READ_ONLY {
+        let mut work = Request::new(request);
+        match self.begin_work(caller, &mut work) {
+            Begun::Queued(pending) => Begun::Queued(pending.with(|done| work.answer(done))),
+            Begun::NeedsWrite => Begun::NeedsWrite,
+        }
+    }
+
+    fn begin_work(&self, caller: &Caller, work: &mut dyn Work) -> Begun<()> {
+        let about = work.about();
+        if !about.read_only {
             return Begun::NeedsWrite;
         }
         let now = self.clock.now();
         let mut evaluation =
             Evaluation { caller, now, trail: Trail::default(), basis: self.basis_of(caller) };
-        let answer = self.evaluate(&mut evaluation, request);
+        let done = self.evaluate(&mut evaluation, work);
         let Evaluation { trail, basis, .. } = evaluation;
         if basis.wants_write {
             return Begun::NeedsWrite;
         }
-        let Some(result) = recorded(&answer) else { return Begun::Queued(Pending::ready(answer)) };
-        Begun::Queued(match self.draft(caller, now, (O::NAME, O::READ_ONLY), result, &trail) {
-            Ok(record) => self.queue.push(record, basis.since, basis.scopes, answer),
+        let Some(result) = recorded(&done) else { return Begun::Queued(Pending::ready(done)) };
+        Begun::Queued(match self.draft(caller, now, about.recorded(), result, &trail) {
+            Ok(record) => self.queue.push(record, basis.since, basis.scopes, done),
             Err(error) => Pending::ready(Err(error)),
         })
     }
@@ -140,9 +160,9 @@ impl Engine {
     }
 
     /// Evaluates on what is in memory, and once more on a snapshot where something is not.
-    fn evaluate<O: Operation>(&self, on: &mut Evaluation<'_>, request: &O) -> Result<O::Response> {
-        request.validate()?;
-        let prepared = request.prepare(&*self.rng)?;
+    fn evaluate(&self, on: &mut Evaluation<'_>, work: &mut dyn Work) -> Result<()> {
+        work.validate()?;
+        let prepared = work.prepare(&*self.rng)?;
         let (caller, now) = (on.caller, on.now);
         let mut call = Call {
             engine: self,
@@ -153,22 +173,22 @@ impl Engine {
             prepared,
             via: None,
         };
-        let answer = call.perform(request);
+        let done = call.perform(work);
         let unused = call.prepared.take();
         if !on.basis.missed || on.basis.wants_write {
-            return answer;
+            return done;
         }
         on.basis = self.basis_of(caller);
         on.trail = Trail::default();
         let prepared = match unused {
-            None => request.prepare(&*self.rng)?,
+            None => work.prepare(&*self.rng)?,
             unused => unused,
         };
         let Evaluation { trail, basis, .. } = on;
         store::read(&*self.store, |txn| {
             let txn = View::snapshot(self, txn, basis);
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
-            call.perform(request)
+            call.perform(work)
         })
     }
 
@@ -195,7 +215,7 @@ impl Engine {
     }
 
     /// Waits for an answer: whoever of the waiting threads has the lock commits for all.
-    fn finish<R>(&self, mut pending: Pending<R>) -> std::result::Result<Result<R>, Stale> {
+    fn finish(&self, mut pending: Pending<()>) -> std::result::Result<Result<()>, Stale> {
         loop {
             if let Some(outcome) = pending.outcome() {
                 return pending.take(outcome);
@@ -208,56 +228,57 @@ impl Engine {
         }
     }
 
-    fn change<O: Operation>(
+    fn change(
         &self,
         caller: &Caller,
-        request: &O,
-    ) -> std::result::Result<Result<O::Response>, Stale> {
+        work: &mut dyn Work,
+    ) -> std::result::Result<Result<()>, Stale> {
         let (now, mut trail) = (self.clock.now(), Trail::default());
-        let answer = match self.attempt(caller, request, now, &mut trail) {
-            Ok(answer) => return Ok(answer),
+        let about = work.about();
+        let done = match self.attempt(caller, work, now, &mut trail) {
+            Ok(done) => return Ok(done),
             Err(Refusal::Stale) => return Err(Stale),
             Err(Refusal::Kms(error)) => Err(error),
         };
-        if let Some(result) = recorded(&answer) {
+        if let Some(result) = recorded(&done) {
             let recorded = self
-                .draft(caller, now, (O::NAME, O::READ_ONLY), result, &trail)
+                .draft(caller, now, about.recorded(), result, &trail)
                 .and_then(|record| self.transact(|mut txn| txn.record(record)));
             if let Err(error) = recorded {
                 return Ok(Err(error));
             }
         }
-        Ok(answer)
+        Ok(done)
     }
 
-    fn attempt<O: Operation>(
+    fn attempt(
         &self,
         caller: &Caller,
-        request: &O,
+        work: &mut dyn Work,
         now: Timestamp,
         trail: &mut Trail,
-    ) -> std::result::Result<Result<O::Response>, Refusal> {
-        request.validate()?;
-        let prepared = request.prepare(&*self.rng)?;
+    ) -> std::result::Result<Result<()>, Refusal> {
+        work.validate()?;
+        let prepared = work.prepare(&*self.rng)?;
         self.transact(|mut view| {
             if !self.stands(caller, &mut view)? {
                 return Err(Refusal::Stale);
             }
             let txn = view.reborrow();
             let mut call = Call { engine: self, caller, now, txn, trail, prepared, via: None };
-            let answer = call.perform(request);
+            let done = call.perform(work);
             // A refusal is recorded where it was met, or a change that undoes its reason could
             // come before its record. What failed for reasons of ours, or after it had changed
             // something, is rolled back instead.
-            if let Err(error) = &answer
+            if let Err(error) = &done
                 && (error.code().status() >= 500 || call.txn.has_changed())
             {
                 return Err(Refusal::Kms(error.clone()));
             }
-            let result = recorded(&answer).unwrap_or("ok");
-            let record = self.draft(caller, now, (O::NAME, O::READ_ONLY), result, call.trail)?;
+            let result = recorded(&done).unwrap_or("ok");
+            let record = self.draft(caller, now, work.about().recorded(), result, call.trail)?;
             call.txn.record(record)?;
-            Ok(answer)
+            Ok(done)
         })
     }
 
@@ -389,9 +410,9 @@ impl Engine {
 
 /// What an audit record says of an answer; nothing where the store did not answer in time: it
 /// would only be waited for again.
-fn recorded<R>(answer: &Result<R>) -> Option<&'static str> {
-    match answer {
-        Ok(_) => Some("ok"),
+fn recorded(done: &Result<()>) -> Option<&'static str> {
+    match done {
+        Ok(()) => Some("ok"),
         Err(error) if error.code() == KmsErrorCode::DependencyTimeout => None,
         Err(error) => Some(error.code().as_str()),
     }

@@ -3,7 +3,8 @@
 use keyfold::EncryptionContext;
 use uuid::Uuid;
 
-use super::{Call, Operation, permissions};
+use super::work::Work;
+use super::{Call, permissions};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::rows::KeyRow;
 
@@ -101,12 +102,13 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `AccessDeniedException` before anything else; those of the operation.
-    pub(super) fn perform<O: Operation>(&mut self, request: &O) -> Result<O::Response> {
+    pub(super) fn perform(&mut self, work: &mut dyn Work) -> Result<()> {
+        let about = work.about();
         match self.caller.narrowing() {
-            Some(narrowing) if !narrowing.reaches_operation(O::SERVICE, O::NAME) => {
+            Some(narrowing) if !narrowing.reaches_operation(about.service, about.name) => {
                 Err(self.outside("operation"))
             }
-            _ => request.run(self),
+            _ => work.run(self),
         }
     }
 

@@ -115,6 +115,11 @@ impl<R> Pending<R> {
         Pending { answer: Some(answer), slot }
     }
 
+    /// Another answer in its place.
+    pub(super) fn with<T>(self, other: impl FnOnce(Result<R>) -> Result<T>) -> Pending<T> {
+        Pending { answer: self.answer.map(other), slot: self.slot }
+    }
+
     pub(super) fn outcome(&self) -> Option<Outcome> {
         self.slot.outcome()
     }
@@ -167,13 +172,13 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Lets a record wait for the next commit.
-    pub(super) fn push<R>(
+    pub(super) fn push(
         &self,
         record: Vec<u8>,
         since: Generation,
         scopes: Vec<Scope>,
-        answer: Result<R>,
-    ) -> Pending<R> {
+        done: Result<()>,
+    ) -> Pending<()> {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= MAX_WAITING {
             drop(waiting);
@@ -184,7 +189,7 @@ impl Queue {
         waiting.push_back(Waiting { record, since, scopes, slot: Arc::clone(&slot) });
         drop(waiting);
         self.some.notify_one();
-        Pending { answer: Some(answer), slot }
+        Pending { answer: Some(done), slot }
     }
 
     /// Waits until a record waits, but not longer than `patience`. Where there are no threads

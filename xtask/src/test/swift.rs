@@ -18,7 +18,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     swift::assemble(workspace, &package, "dev")?;
     let list = format!("{CHECK}/requirements.txt");
     let python = install::new_python(workspace, "swift-check", &list)?;
-    run(Command::new(python).arg(workspace.root.join(CHECK).join("check.py")).arg(&package))?;
+    run(Command::new(python)
+        .arg(workspace.root.join(CHECK).join("check.py"))
+        .args([&package, &workspace.root.join("README.md")]))?;
     header(workspace, &package)?;
     if find_program(|name| matches!(name, "swift" | "swift.exe")).is_none() {
         println!(

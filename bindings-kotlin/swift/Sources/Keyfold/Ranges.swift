@@ -109,8 +109,9 @@ extension Client {
             try await glue.open(
                 spec: spec, header: detached, bodyLength: bodyLength, unproven: unprovenSignature)
         }
-        // The salt and the commitment, of 56 bytes; what is there of it, where it is less.
-        let prefix = try await source.read(begin..<min(max(size, begin), begin + 72))
+        // What the body begins with; what is there of it, where it is less.
+        let end = begin + UInt64(KeyfoldGlue.streamSizes().prefix)
+        let prefix = try await source.read(begin..<min(max(size, begin), end))
         let ranges = try Call.plain {
             try opening.ranges(start: prefix, bodyLength: bodyLength)
         }

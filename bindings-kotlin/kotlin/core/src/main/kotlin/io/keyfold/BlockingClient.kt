@@ -4,48 +4,14 @@ import kotlinx.coroutines.runBlocking
 import java.io.InputStream
 import java.io.OutputStream
 import java.nio.ByteBuffer
+import java.nio.channels.SeekableByteChannel
 import java.nio.file.Path
 import java.util.function.BiConsumer
 
 /**
- * What a call says beside its data, for Java; each setter answers another object.
- *
- * @see Client.encrypt
- * @see Client.decrypt
- */
-public class Options private constructor(
-    internal val keys: Keyring?, internal val context: Map<String, String>?,
-    internal val containing: Map<String, String>?, internal val suite: Suite?,
-    internal val signer: Signer?, internal val signers: Signers?,
-) {
-    /** Those of the client. */
-    public constructor() : this(null, null, null, null, null, null)
-
-    /** The KMS keys. */
-    public fun keys(keys: Keyring): Options = Options(keys, context, containing, suite, signer, signers)
-
-    /** The encryption context, exactly. */
-    public fun context(context: Map<String, String>): Options =
-        Options(keys, context, null, suite, signer, signers)
-
-    /** A part of the encryption context that is enough to open. */
-    public fun containing(part: Map<String, String>): Options =
-        Options(keys, null, part, suite, signer, signers)
-
-    /** The suite that seals. */
-    public fun suite(suite: Suite): Options = Options(keys, context, containing, suite, signer, signers)
-
-    /** Who signs. */
-    public fun signer(signer: Signer): Options = Options(keys, context, containing, suite, signer, signers)
-
-    /** Whose signature is accepted. */
-    public fun signers(signers: Signers): Options =
-        Options(keys, context, containing, suite, signer, signers)
-}
-
-/**
- * A [Client] for Java, and for threads that may wait: the same tasks, each done when it returns. A
- * thread that is interrupted while it waits gives up with an [InterruptedException].
+ * A [Client] for Java, and for threads that may wait: the same tasks, each done when it returns, by the
+ * thread that calls. One that is interrupted while it waits for a KMS gives up with an
+ * [InterruptedException].
  *
  * @property client what performs them; it is closed with this.
  */
@@ -58,29 +24,34 @@ public class BlockingClient(public val client: Client) : AutoCloseable {
     /** @see Client.encrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
-    public fun encrypt(data: ByteArray, options: Options = Options()): ByteArray = runBlocking {
-        with(options) { client.encrypt(data, keys, context, suite, signer) }
-    }
+    public fun encrypt(data: ByteArray, options: Options = Options()): ByteArray =
+        client.sealed(data, options.sealing(client)) {
+            runBlocking { client.sealedLater(it, data, options.signer) }
+        }
 
     /** @see Client.encrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
-    public fun encrypt(data: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int = runBlocking {
-        with(options) { client.encrypt(data, out, keys, context, suite, signer) }
-    }
+    public fun encrypt(data: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int =
+        client.sealed(data, out, options.sealing(client)) { wait, from, to ->
+            runBlocking { client.sealedLater(wait, from, to, out, options.signer) }
+        }
 
     /** @see Client.decrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
-    public fun decrypt(envelope: ByteArray, options: Options = Options()): ByteArray = runBlocking {
-        with(options) { client.decrypt(envelope, keys, context, containing, signers) }
-    }
+    public fun decrypt(envelope: ByteArray, options: Options = Options()): ByteArray =
+        client.opened(envelope, options.opening(client)) {
+            runBlocking { client.openedLater(it, envelope) }
+        }
 
     /** @see Client.decrypt */
     @JvmOverloads
     @Throws(InterruptedException::class)
     public fun decrypt(envelope: ByteBuffer, out: ByteBuffer, options: Options = Options()): Int =
-        runBlocking { with(options) { client.decrypt(envelope, out, keys, context, containing, signers) } }
+        client.opened(envelope, out, options.opening(client)) { wait, from, to ->
+            runBlocking { client.openedLater(wait, from, to) }
+        }
 
     /**
      * Encrypts a file; answers the length of the plaintext.
@@ -116,9 +87,6 @@ public class BlockingClient(public val client: Client) : AutoCloseable {
         }.toLong()
     }
 
-    private fun told(onProgress: BiConsumer<Long, Long>?): ((ULong, ULong) -> Unit)? =
-        onProgress?.let { { done, all -> it.accept(done.toLong(), all.toLong()) } }
-
     /** @see Client.sealingStream */
     @JvmOverloads
     @Throws(InterruptedException::class)
@@ -131,11 +99,39 @@ public class BlockingClient(public val client: Client) : AutoCloseable {
     public fun openStream(source: InputStream, options: Options = Options()): InputStream =
         runBlocking { with(options) { client.openStream(source, keys, context, containing, signers) } }
 
+    /**
+     * Opens an envelope for reading parts of it. The channel is left open.
+     *
+     * @see Client.openReader
+     */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun openReader(
+        source: SeekableByteChannel, options: Options = Options(), unprovenSignature: Boolean = false,
+    ): BlockingReader = runBlocking {
+        with(options) {
+            BlockingReader(
+                client.openReader(source.asRangedSource(), keys, context, containing, unprovenSignature),
+            )
+        }
+    }
+
     /** @see Client.rewrap */
     @JvmOverloads
     @Throws(InterruptedException::class)
     public fun rewrap(envelope: ByteArray, to: Keyring, from: Keyring? = null): ByteArray =
         runBlocking { client.rewrap(envelope, to, from) }
+
+    /** @see Client.addRecipients */
+    @JvmOverloads
+    @Throws(InterruptedException::class)
+    public fun addRecipients(envelope: ByteArray, keys: Keyring, from: Keyring? = null): ByteArray =
+        runBlocking { client.addRecipients(envelope, keys, from) }
+
+    /** @see Client.removeRecipients */
+    @Throws(InterruptedException::class)
+    public fun removeRecipients(envelope: ByteArray, keys: List<String>): ByteArray =
+        runBlocking { client.removeRecipients(envelope, keys) }
 
     /** @see Client.sign */
     @JvmOverloads
@@ -200,3 +196,30 @@ public class BlockingClient(public val client: Client) : AutoCloseable {
             runBlocking { kms.createKey(alias, spec) }
     }
 }
+
+/** Reads parts of the plaintext of an envelope, in any order, from any number of threads. */
+public class BlockingReader internal constructor(private val reader: EnvelopeReader) : AutoCloseable {
+    /** @see EnvelopeReader.plaintextLength */
+    public val plaintextLength: Long get() = reader.plaintextLength.toLong()
+
+    /** @see EnvelopeReader.read */
+    @Throws(InterruptedException::class)
+    public fun read(offset: Long, length: Int): ByteArray = runBlocking { reader.read(place(offset), length) }
+
+    /** @see EnvelopeReader.verifyLength */
+    @Throws(InterruptedException::class)
+    public fun verifyLength(): Long = runBlocking { reader.verifyLength().toLong() }
+
+    override fun close() {
+        reader.close()
+    }
+}
+
+/** An offset that Java tells, who has no unsigned numbers. */
+internal fun place(offset: Long): ULong {
+    if (offset < 0) throw KeyfoldException.InvalidArgument("an offset is not negative")
+    return offset.toULong()
+}
+
+internal fun told(onProgress: BiConsumer<Long, Long>?): ((ULong, ULong) -> Unit)? =
+    onProgress?.let { { done, all -> it.accept(done.toLong(), all.toLong()) } }

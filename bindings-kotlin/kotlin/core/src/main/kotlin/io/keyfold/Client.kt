@@ -99,7 +99,7 @@ public class Client(
             own?.destroy()
         }
     }
-    private val handle: Long = ffi.handle().toLong()
+    internal val handle: Long = ffi.handle().toLong()
 
     /** The password safe of the KMS. */
     public val secrets: Secrets = Secrets(ffi)
@@ -125,14 +125,7 @@ public class Client(
         data: ByteArray, keys: Keyring? = null, context: Map<String, String>? = null,
         suite: Suite? = null, signer: Signer? = null,
     ): ByteArray = aside(data.size) {
-        val wait = LongArray(2)
-        val sealed =
-            Native.seal(handle, spec(keys, context, suite, signer), data, null, 0, data.size, wait)
-        sealed ?: goOn(wait[0]) { stream ->
-            val envelope = Native.sealWhole(stream, data, null, 0, data.size)
-            val end = end(stream, signer)
-            envelope.also { end.copyInto(it, it.size - end.size) }
-        }
+        sealed(data, spec(keys, context, suite, signer)) { sealedLater(it, data, signer) }
     }
 
     /**
@@ -147,24 +140,9 @@ public class Client(
         data: ByteBuffer, out: ByteBuffer, keys: Keyring? = null, context: Map<String, String>? = null,
         suite: Suite? = null, signer: Signer? = null,
     ): Int = aside(data.remaining()) {
-        val (from, to) = ends(data, out)
-        val wait = LongArray(2)
-        val written = Native.sealInto(
-            handle, spec(keys, context, suite, signer), from.array, from.direct, from.at, from.length,
-            to.array, to.direct, to.at, to.length, wait,
-        )
-        val all = if (written >= 0) written else goOn(wait[0]) { stream ->
-            val length = Native.sealWholeInto(
-                stream, from.array, from.direct, from.at, from.length, to.array, to.direct, to.at, to.length,
-            )
-            val end = end(stream, signer)
-            if (end.size > to.length - length) {
-                throw KeyfoldException.InvalidArgument("the output buffer is too short")
-            }
-            out.duplicate().apply { position(out.position() + length) }.put(end)
-            length + end.size
+        sealed(data, out, spec(keys, context, suite, signer)) { wait, from, to ->
+            sealedLater(wait, from, to, out, signer)
         }
-        moved(data, out, all)
     }
 
     /**
@@ -202,11 +180,7 @@ public class Client(
             val begun = Native.beginOpen(handle, spec, header, envelope.size.toLong(), false)
             return@aside ended(begun) { Native.openWhole(it, envelope, null, 0, envelope.size) }
         }
-        val wait = LongArray(2)
-        Native.open(handle, spec, envelope, null, 0, envelope.size, wait) ?: goOn(wait[0]) { stream ->
-            val body = wait[1].toInt()
-            Native.openWhole(stream, envelope, null, body, envelope.size - body)
-        }
+        opened(envelope, spec) { openedLater(it, envelope) }
     }
 
     /**
@@ -221,20 +195,9 @@ public class Client(
         context: Map<String, String>? = null, containing: Map<String, String>? = null,
         signers: Signers? = null,
     ): Int = aside(envelope.remaining()) {
-        val (from, to) = ends(envelope, out)
-        val wait = LongArray(2)
-        val written = Native.openInto(
-            handle, opening(keys, context, containing, signers), from.array, from.direct, from.at,
-            from.length, to.array, to.direct, to.at, to.length, wait,
-        )
-        val all = if (written >= 0) written else goOn(wait[0]) { stream ->
-            val body = wait[1].toInt()
-            Native.openWholeInto(
-                stream, from.array, from.direct, from.at + body, from.length - body,
-                to.array, to.direct, to.at, to.length,
-            )
+        opened(envelope, out, opening(keys, context, containing, signers)) { wait, from, to ->
+            openedLater(wait, from, to)
         }
-        moved(envelope, out, all)
     }
 
     /**
@@ -325,6 +288,82 @@ public class Client(
         ffi.destroy()
     }
 
+    // ---- whole values: at once where the data key is there, `later` where the KMS has to be asked ----
+
+    internal inline fun sealed(
+        data: ByteArray, spec: ByteArray?, later: (LongArray) -> ByteArray,
+    ): ByteArray {
+        val wait = LongArray(2)
+        return Native.seal(handle, spec, data, null, 0, data.size, wait) ?: later(wait)
+    }
+
+    internal suspend fun sealedLater(wait: LongArray, data: ByteArray, signer: Signer?): ByteArray =
+        goOn(wait[0]) { stream ->
+            val envelope = Native.sealWhole(stream, data, null, 0, data.size)
+            val end = end(stream, signer)
+            envelope.also { end.copyInto(it, it.size - end.size) }
+        }
+
+    internal inline fun sealed(
+        data: ByteBuffer, out: ByteBuffer, spec: ByteArray?, later: (LongArray, Bytes, Bytes) -> Int,
+    ): Int {
+        val (from, to) = ends(data, out)
+        val wait = LongArray(2)
+        val written = Native.sealInto(
+            handle, spec, from.array, from.direct, from.at, from.length,
+            to.array, to.direct, to.at, to.length, wait,
+        )
+        return moved(data, out, if (written >= 0) written else later(wait, from, to))
+    }
+
+    internal suspend fun sealedLater(
+        wait: LongArray, from: Bytes, to: Bytes, out: ByteBuffer, signer: Signer?,
+    ): Int = goOn(wait[0]) { stream ->
+        val length = Native.sealWholeInto(
+            stream, from.array, from.direct, from.at, from.length, to.array, to.direct, to.at, to.length,
+        )
+        val end = end(stream, signer)
+        if (end.size > to.length - length) {
+            throw KeyfoldException.InvalidArgument("the output buffer is too short")
+        }
+        out.duplicate().apply { position(out.position() + length) }.put(end)
+        length + end.size
+    }
+
+    internal inline fun opened(
+        envelope: ByteArray, spec: ByteArray?, later: (LongArray) -> ByteArray,
+    ): ByteArray {
+        val wait = LongArray(2)
+        return Native.open(handle, spec, envelope, null, 0, envelope.size, wait) ?: later(wait)
+    }
+
+    internal suspend fun openedLater(wait: LongArray, envelope: ByteArray): ByteArray =
+        goOn(wait[0]) { stream ->
+            val body = wait[1].toInt()
+            Native.openWhole(stream, envelope, null, body, envelope.size - body)
+        }
+
+    internal inline fun opened(
+        envelope: ByteBuffer, out: ByteBuffer, spec: ByteArray?, later: (LongArray, Bytes, Bytes) -> Int,
+    ): Int {
+        val (from, to) = ends(envelope, out)
+        val wait = LongArray(2)
+        val written = Native.openInto(
+            handle, spec, from.array, from.direct, from.at, from.length,
+            to.array, to.direct, to.at, to.length, wait,
+        )
+        return moved(envelope, out, if (written >= 0) written else later(wait, from, to))
+    }
+
+    internal suspend fun openedLater(wait: LongArray, from: Bytes, to: Bytes): Int =
+        goOn(wait[0]) { stream ->
+            val body = wait[1].toInt()
+            Native.openWholeInto(
+                stream, from.array, from.direct, from.at + body, from.length - body,
+                to.array, to.direct, to.at, to.length,
+            )
+        }
+
     // ---- what streams, files and readers share ----
 
     /** A stream that seals; of so many bytes, where that is known. Whoever gets its number frees it. */
@@ -356,24 +395,24 @@ public class Client(
         )
     }
 
-    private fun spec(
+    internal fun spec(
         keys: Keyring?, context: Map<String, String>?, suite: Suite?, signer: Signer?,
     ): ByteArray? {
         if (keys == null && context == null && suite == null && signer == null) return null
         return encode(words(keys, context, suite, signer))
     }
 
-    private fun opening(
+    internal fun opening(
         keys: Keyring?, context: Map<String, String>?, containing: Map<String, String>?, signers: Signers?,
     ): ByteArray? {
         if (keys == null && context == null && containing == null && signers == null) return null
         return encode(words(keys, context, null, null, containing, signers))
     }
 
-    private fun encode(spec: Spec): ByteArray {
+    private fun encode(spec: Spec): ByteArray = calling {
         val buffer = ByteBuffer.allocate(FfiConverterTypeSpec.allocationSize(spec).toInt())
         FfiConverterTypeSpec.write(spec, buffer)
-        return buffer.array().copyOf(buffer.position())
+        buffer.array().copyOf(buffer.position())
     }
 
     private suspend fun end(stream: Long, signer: Signer?): ByteArray =
@@ -399,12 +438,12 @@ public class Client(
             return maxEncryptedLength(length.toULong()).toLong()
         }
 
-        private fun ends(data: ByteBuffer, out: ByteBuffer): Pair<Bytes, Bytes> {
+        internal fun ends(data: ByteBuffer, out: ByteBuffer): Pair<Bytes, Bytes> {
             if (out.isReadOnly) throw ReadOnlyBufferException()
             return Bytes(data) to Bytes(out)
         }
 
-        private fun moved(data: ByteBuffer, out: ByteBuffer, written: Int): Int {
+        internal fun moved(data: ByteBuffer, out: ByteBuffer, written: Int): Int {
             data.position(data.limit())
             out.position(out.position() + written)
             return written

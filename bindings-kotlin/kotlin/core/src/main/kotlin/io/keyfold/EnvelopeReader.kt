@@ -1,6 +1,7 @@
 package io.keyfold
 
 import io.keyfold.internal.Native
+import io.keyfold.internal.Sizes
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
@@ -159,8 +160,8 @@ private suspend fun Client.reader(
     }
     val bodyStart = header.size.toULong()
     if (size < bodyStart) throw KeyfoldException.Truncated("the source is shorter than it said")
-    val prefix = ahead + if (ahead.size >= PREFIX) ByteArray(0)
-    else io.keyfold.internal.sourced { source.read(at, PREFIX - ahead.size) }
+    val prefix = ahead + if (ahead.size >= Sizes.prefix) ByteArray(0)
+    else io.keyfold.internal.sourced { source.read(at, Sizes.prefix - ahead.size) }
     val body = (size - bodyStart).toLong()
     val stream = beginOpen(header, keys, context, containing, null, body, unproven)
     try {
@@ -169,6 +170,3 @@ private suspend fun Client.reader(
         Native.free(stream)
     }
 }
-
-/** What the body begins with. */
-private const val PREFIX = 56

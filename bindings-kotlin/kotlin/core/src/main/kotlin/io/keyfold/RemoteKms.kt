@@ -10,7 +10,9 @@ import io.keyfold.internal.ffi.ForeignCredentials
 import io.keyfold.internal.ffi.KeyService
 import io.keyfold.internal.ffi.RemoteSettings
 import io.keyfold.internal.toFfi
+import kotlinx.coroutines.runInterruptible
 import java.time.Duration
+import java.util.function.Supplier
 
 /**
  * A request to send. Its headers and its body hold secrets.
@@ -45,6 +47,11 @@ public class HttpResponse(
 public fun interface HttpTransport {
     /** Sends a request and gets the answer, whatever its status. Cancelled where nobody waits any more. */
     public suspend fun send(request: HttpRequest): HttpResponse
+
+    public companion object {
+        /** A body of more bytes is no answer of a KMS: a transport need not read it. */
+        public const val MAX_ANSWER: Int = 4 shl 20
+    }
 }
 
 /**
@@ -73,6 +80,10 @@ public class Credentials private constructor(
         @JvmStatic
         public fun token(source: suspend () -> String): Credentials = Credentials(null, HostToken(source))
 
+        /** As the function that gets a bearer token, for Java; it may block. */
+        @JvmStatic
+        public fun tokenFrom(source: Supplier<String>): Credentials = token { runInterruptible { source.get() } }
+
         /** An access key. */
         @JvmStatic
         public fun accessKey(key: AccessKey): Credentials = Credentials(key.toFfi(), null)
@@ -81,6 +92,11 @@ public class Credentials private constructor(
         @JvmStatic
         public fun accessKey(source: suspend () -> AccessKey): Credentials =
             Credentials(null, HostAccessKey(source))
+
+        /** As the function that gets an access key, for Java; it may block. */
+        @JvmStatic
+        public fun accessKeyFrom(source: Supplier<AccessKey>): Credentials =
+            accessKey { runInterruptible { source.get() } }
 
         /** Nothing in a request: the connection says who calls, by its TLS client certificate. */
         @JvmStatic

@@ -2,6 +2,7 @@ package io.keyfold
 
 import io.keyfold.internal.Native
 import io.keyfold.internal.calling
+import io.keyfold.internal.utf8
 import io.keyfold.internal.ffi.Secret as FfiSecret
 
 /** Bytes that do not show themselves, kept outside the heap of Java's and wiped by [close]. */
@@ -9,12 +10,22 @@ public class Secret internal constructor(internal val ffi: FfiSecret) : AutoClos
     private val handle: Long = ffi.handle().toLong()
 
     /** A copy of these bytes; theirs stay the caller's to wipe. */
-    public constructor(value: ByteArray) : this(calling { FfiSecret.empty() }) {
-        Native.secretFill(handle, value)
-    }
+    public constructor(value: ByteArray) : this(value, false)
 
-    /** The text in UTF-8. */
-    public constructor(text: String) : this(text.toByteArray())
+    /**
+     * The text in UTF-8.
+     *
+     * @throws KeyfoldException.InvalidArgument where it has half a character in it.
+     */
+    public constructor(text: String) : this(utf8(text), true)
+
+    private constructor(value: ByteArray, ours: Boolean) : this(calling { FfiSecret.empty() }) {
+        try {
+            Native.secretFill(handle, value)
+        } finally {
+            if (ours) value.fill(0)
+        }
+    }
 
     /** The id of the version, where it came from a safe. */
     public val version: String? = ffi.version()

@@ -2,6 +2,7 @@
 package io.keyfold
 
 import io.keyfold.internal.Native
+import io.keyfold.internal.Sizes
 import io.keyfold.internal.trailer
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
@@ -12,8 +13,8 @@ import java.io.IOException
 import java.io.InputStream
 import java.io.OutputStream
 
-private const val SEGMENT = 16 * 1024
-private const val SEALED_SEGMENT = SEGMENT + 16
+private val SEGMENT get() = Sizes.segment
+private val SEALED_SEGMENT get() = Sizes.sealedSegment
 
 /** How many segments go through the native library at a time. */
 private const val BATCH = 32
@@ -53,7 +54,7 @@ public class SealingOutputStream internal constructor(
 ) : OutputStream() {
     private val held = ByteArray(BATCH * SEGMENT)
     private var count = 0
-    private val sealed = ByteArray((BATCH + 1) * SEALED_SEGMENT + PREFIX)
+    private val sealed = ByteArray((BATCH + 1) * SEALED_SEGMENT + Sizes.prefix)
 
     internal fun start() {
         try {
@@ -127,17 +128,18 @@ public class SealingOutputStream internal constructor(
     }
 
     private fun seal(bytes: ByteArray, offset: Int, length: Int) {
-        val written = Native.sealUpdate(stream, bytes, null, offset, length, sealed, null, 0, sealed.size)
-        out.write(sealed, 0, written)
+        try {
+            val written = Native.sealUpdate(stream, bytes, null, offset, length, sealed, null, 0, sealed.size)
+            out.write(sealed, 0, written)
+        } catch (failed: Throwable) {
+            // What is sealed and not written is lost: nothing may follow it, least of all an end.
+            close()
+            throw failed
+        }
     }
 
     private fun check() {
         if (stream == 0L) throw IOException("the stream has ended")
-    }
-
-    private companion object {
-        /** What the body begins with. */
-        const val PREFIX = 56
     }
 }
 
@@ -252,7 +254,7 @@ public fun Client.seal(
                 Native.sealUpdate(stream, part, null, 0, part.size, sealed, null, 0, sealed.size)
             if (written > 0) emit(sealed)
         }
-        val last = ByteArray(SEALED_SEGMENT + 64)
+        val last = ByteArray(SEALED_SEGMENT + Sizes.prefix)
         emit(last.copyOf(Native.sealFinish(stream, last, null, 0, last.size)))
         if (signer != null) emit(trailer(stream))
     } finally {

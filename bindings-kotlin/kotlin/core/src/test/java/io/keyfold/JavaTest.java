@@ -2,17 +2,23 @@ package io.keyfold;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -51,11 +57,22 @@ class JavaTest {
                 assertEquals(100_000L, seen.get(seen.size() - 1));
                 assertEquals(100_000L, client.decryptFile(target, folder.resolve("back")));
 
+                try (FileChannel channel = FileChannel.open(target);
+                        BlockingReader reader = client.openReader(channel)) {
+                    assertArrayEquals(new byte[7], reader.read(50_000L, 7));
+                    assertEquals(100_000L, reader.verifyLength());
+                    assertEquals(100_000L, reader.getPlaintextLength());
+                    assertThrows(KeyfoldException.InvalidArgument.class, () -> reader.read(-1L, 7));
+                }
+
                 byte[] moved = client.rewrap(sealed, new Keyring(backup));
                 KeyfoldException refused =
                         assertThrows(KeyfoldException.NoUsableKey.class, () -> client.decrypt(moved));
                 assertEquals("no_usable_key", refused.getCode());
                 assertEquals(List.of(backup), List.of(EnvelopeInfo.of(moved).getRecipients().get(0).getKey()));
+
+                byte[] both = client.addRecipients(moved, new Keyring(docs), new Keyring(backup));
+                assertArrayEquals(hello, client.decrypt(client.removeRecipients(both, List.of(backup))));
 
                 byte[] signature = client.sign(hello, release);
                 client.verify(hello, signature, release);
@@ -69,6 +86,71 @@ class JavaTest {
                     assertEquals("correct horse", value.exposeText());
                 }
                 assertTrue(client.getClient().getCacheStats().getHits() > 0);
+            }
+        }
+    }
+
+    @Test
+    void keysAreManaged() throws Exception {
+        try (EmbeddedKms kms = EmbeddedKms.inMemory()) {
+            BlockingKeyAdmin keys = new BlockingKeyAdmin(kms);
+            String docs = keys.createKey("alias/docs");
+            keys.disableKey(docs);
+            assertFalse(keys.describeKey("keyfold:alias/docs").isEnabled());
+            keys.enableKey(docs);
+            keys.tagKey(docs, Map.of("team", "a"));
+            assertEquals(Map.of("team", "a"), keys.listTags(docs));
+            keys.rotateKey(docs);
+            keys.setRotation(docs, 90);
+            keys.setRotation(docs, null);
+            keys.createAlias("alias/more", docs);
+            assertEquals(2, keys.listAliases(docs).size());
+            assertEquals(keys.scheduleKeyDeletion(docs, 7), keys.describeKey(docs).getDeletion());
+            keys.cancelKeyDeletion(docs);
+            assertEquals(List.of(docs), keys.listKeys());
+            assertThrows(KeyfoldException.VersionConflict.class, () -> keys.createKey("alias/docs"));
+        }
+    }
+
+    @Test
+    void credentialsAreAskedFor() throws Exception {
+        var asked = new AtomicInteger();
+        HttpTransport none = (request, rest) -> {
+            assertTrue(request.getHeaders().stream().anyMatch(header -> header.getSecond().contains("t.o.k")));
+            throw new KeyfoldException.KmsThrottled("slowly");
+        };
+        var token = Credentials.tokenFrom(() -> "t.o.k" + asked.incrementAndGet());
+        try (RemoteKms kms = new RemoteKms("keyfold://kms.example.com", none, token)) {
+            assertThrows(KeyfoldException.KmsThrottled.class, () -> new BlockingKeyAdmin(kms).listKeys());
+            assertEquals(1, asked.get());
+        }
+        var key = Credentials.accessKeyFrom(() -> { throw new IllegalStateException("the vault is away"); });
+        try (RemoteKms kms = new RemoteKms("aws://eu-west-1", none, key)) {
+            var denied = assertThrows(
+                    KeyfoldException.KmsDenied.class, () -> new BlockingKeyAdmin(kms).listKeys());
+            assertEquals("the vault is away", denied.getCause().getMessage());
+        }
+    }
+
+    @Test
+    void aThreadThatIsInterruptedGivesUp() throws Exception {
+        try (EmbeddedKms inner = EmbeddedKms.inMemory()) {
+            Hanging kms = new Hanging(inner);
+            try (BlockingClient client = new BlockingClient(kms, "keyfold:alias/docs")) {
+                var ended = new CompletableFuture<Throwable>();
+                Thread thread = new Thread(() -> {
+                    try {
+                        client.encrypt("hello".getBytes());
+                        ended.complete(null);
+                    } catch (Throwable failed) {
+                        ended.complete(failed);
+                    }
+                });
+                thread.start();
+                kms.getBegun().take();
+                thread.interrupt();
+                assertInstanceOf(InterruptedException.class, ended.get(60, TimeUnit.SECONDS));
+                assertTrue(kms.getCancelled().poll(60, TimeUnit.SECONDS), "the KMS goes on");
             }
         }
     }

@@ -151,6 +151,52 @@ class ClientTest {
     }
 
     @Test
+    fun `contexts of any script, and nothing of them in what is shown`(): Unit = World().use { world ->
+        runBlocking {
+            val context = mapOf("größe" to "日本 🗝", "ключ" to "", "\u0000" to "\u0000", "e\u0301" to "\u00e9")
+            val sealed = world.client.encrypt(bytes(9), context = context)
+            assertEquals(context, EnvelopeInfo.of(sealed).context)
+            assertArrayEquals(bytes(9), world.client.decrypt(sealed, context = context))
+            // What looks the same is not the same.
+            val composed = context - "e\u0301" + ("\u00e9" to "\u00e9")
+            val refused = fails<KeyfoldException.ContextMismatch> { world.client.decrypt(sealed, context = composed) }
+            for (shown in listOf("$refused", "${EnvelopeInfo.of(sealed)}")) assertFalse("日本" in shown, shown)
+            // Half of a character is no text: it is not replaced by another one.
+            for (half in listOf("\ud800", "a\udc00")) {
+                fails<KeyfoldException.InvalidArgument> { world.client.encrypt(bytes(9), context = mapOf("a" to half)) }
+                fails<KeyfoldException.InvalidArgument> { world.client.encrypt(bytes(9), Keyring(half)) }
+                fails<KeyfoldException.InvalidArgument> { world.client.encryptSmall(bytes(9), context = mapOf(half to "")) }
+                fails<KeyfoldException.InvalidArgument> { world.kms.setDescription(world.docs, half) }
+                fails<KeyfoldException.InvalidArgument> { Secret(half) }
+            }
+            fails<KeyfoldException.LimitExceeded> {
+                world.client.encrypt(bytes(9), context = (1..2000).associate { "name $it" to "value" })
+            }
+        }
+    }
+
+    @Test
+    fun `lengths are unsigned, and have their limits`() {
+        assertTrue(Client.maxEncryptedLength(0uL) > 0uL)
+        assertTrue(Client.maxEncryptedLength(1uL shl 40) > 1uL shl 40)
+        fails<KeyfoldException.LimitExceeded> { Client.maxEncryptedLength(ULong.MAX_VALUE) }
+        fails<KeyfoldException.LimitExceeded> { Client.maxEncryptedLength(Long.MAX_VALUE) }
+        fails<KeyfoldException.InvalidArgument> { Client.maxEncryptedLength(-1) }
+    }
+
+    @Test
+    fun `nothing that is secret is shown`(): Unit = World().use { world ->
+        val key = SigningKey.generate()
+        for (shown in listOf<Any>(
+            Secret("correct horse"), AccessKey("KF1", "correct horse", "correct horse"),
+            Credentials.token("correct horse"), Credentials.accessKey(AccessKey("KF1", "correct horse")), key,
+            key.toPem(), world.kms, world.client.cacheStats,
+        )) {
+            assertFalse("correct horse" in "$shown" || "PRIVATE" in "$shown", "$shown")
+        }
+    }
+
+    @Test
     fun `recipients change without the body`(): Unit = World().use { world ->
         runBlocking {
             val client = world.client

@@ -29,14 +29,31 @@ class CommandTest {
     fun `both ways`(@TempDir folder: Path): Unit = runBlocking {
         val keys = folder.resolve("keys")
         val docs = EmbeddedKms.openOrCreate(keys).use { it.createKey("alias/docs") }
-        Files.write(folder.resolve("plain"), bytes(100_000))
         EmbeddedKms.open(keys).use { kms ->
-            Client(kms, docs, mapOf("tenant" to "acme")).use { client ->
-                keyfold(folder, "encrypt", "--key", "alias/docs", "--context", "tenant=acme", "plain", "-o", "theirs")
-                assertArrayEquals(bytes(100_000), client.decrypt(Files.readAllBytes(folder.resolve("theirs"))))
-                client.encryptFile(folder.resolve("plain"), folder.resolve("ours"))
-                keyfold(folder, "decrypt", "--context", "tenant=acme", "ours", "-o", "back")
-                assertArrayEquals(bytes(100_000), Files.readAllBytes(folder.resolve("back")))
+            Client(kms, docs, mapOf("tenant" to "größe")).use { client ->
+                for (length in listOf(0, 1, 16_384, 1_000_000)) {
+                    val data = bytes(length)
+                    val plain = Files.write(folder.resolve("plain"), data)
+                    val theirs = folder.resolve("theirs")
+                    keyfold(
+                        folder, "encrypt", "--force", "--key", "alias/docs", "--context", "tenant=größe",
+                        "plain", "-o", "theirs",
+                    )
+                    assertArrayEquals(data, client.decrypt(Files.readAllBytes(theirs)))
+                    assertEquals(length.toULong(), client.decryptFile(theirs, folder.resolve("opened")))
+                    assertArrayEquals(data, Files.readAllBytes(folder.resolve("opened")))
+                    client.openReader(theirs).use { reader ->
+                        val half = length / 2
+                        assertArrayEquals(data.copyOfRange(half, length), reader.read(half.toULong(), length))
+                    }
+
+                    client.encryptFile(plain, folder.resolve("ours"))
+                    keyfold(folder, "decrypt", "--force", "--context", "tenant=größe", "ours", "-o", "back")
+                    assertArrayEquals(data, Files.readAllBytes(folder.resolve("back")))
+                    Files.newOutputStream(folder.resolve("ours")).use { out -> client.sealTo(out) { it.write(data) } }
+                    keyfold(folder, "decrypt", "--force", "--context", "tenant=größe", "ours", "-o", "back")
+                    assertArrayEquals(data, Files.readAllBytes(folder.resolve("back")))
+                }
             }
         }
     }

@@ -1,7 +1,16 @@
 package io.keyfold
 
+import io.keyfold.internal.ffi.liveHandles
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.asFlow
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -12,7 +21,10 @@ import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
 import java.io.IOException
 import java.io.InputStream
+import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
+import java.nio.channels.NonWritableChannelException
+import java.nio.channels.SeekableByteChannel
 import java.nio.file.Files
 import java.nio.file.Path
 
@@ -22,6 +34,33 @@ private fun List<ByteArray>.joined(): ByteArray = fold(ByteArrayOutputStream()) 
 
 private fun ByteArray.parts(length: Int): List<ByteArray> =
     (indices step length).map { copyOfRange(it, minOf(size, it + length)) }
+
+/** A channel over an array, as a library for archives might have one: it gives few bytes at a time. */
+private class ArrayChannel(private val bytes: ByteArray) : SeekableByteChannel {
+    private var at = 0L
+
+    override fun read(target: ByteBuffer): Int {
+        if (at >= bytes.size) return -1
+        val count = minOf(target.remaining(), 1000, bytes.size - at.toInt())
+        target.put(bytes, at.toInt(), count)
+        at += count
+        return count
+    }
+
+    override fun position(): Long = at
+
+    override fun position(place: Long): SeekableByteChannel = apply { at = place }
+
+    override fun size(): Long = bytes.size.toLong()
+
+    override fun write(source: ByteBuffer): Int = throw NonWritableChannelException()
+
+    override fun truncate(size: Long): SeekableByteChannel = throw NonWritableChannelException()
+
+    override fun isOpen(): Boolean = true
+
+    override fun close() = Unit
+}
 
 /** Gives few bytes at a time. */
 private class Slow(bytes: ByteArray, private val most: Int) : InputStream() {
@@ -73,6 +112,43 @@ class StreamTest {
     }
 
     @Test
+    fun `what could not be written is not followed by an end`(): Unit = World().use { world ->
+        val full = object : ByteArrayOutputStream() {
+            override fun write(bytes: ByteArray, offset: Int, length: Int) {
+                if (size() > 600_000) throw IOException("the disk is full")
+                super.write(bytes, offset, length)
+            }
+        }
+        // As one that keeps errors to itself, like a `PrintStream`.
+        val ended = fails<IOException> {
+            world.client.sealTo(full) { stream ->
+                repeat(40) { runCatching { stream.write(bytes(100_000)) } }
+            }
+        }
+        assertEquals("the stream has ended", ended.message)
+        fails<KeyfoldException> { world.client.decrypt(full.toByteArray()) }
+    }
+
+    @Test
+    fun `a task that is cancelled leaves an envelope without an end`(): Unit = World().use { world ->
+        runBlocking {
+            val out = ByteArrayOutputStream()
+            val begun = CompletableDeferred<Unit>()
+            val job = launch(Dispatchers.Default) {
+                world.client.sealTo(out) { stream ->
+                    stream.write(bytes(100_000))
+                    stream.flush()
+                    begun.complete(Unit)
+                    awaitCancellation()
+                }
+            }
+            begun.await()
+            job.cancelAndJoin()
+            fails<KeyfoldException> { world.client.decrypt(out.toByteArray()) }
+        }
+    }
+
+    @Test
     fun `a stream that has ended takes nothing more`(): Unit = World().use { world ->
         runBlocking {
             val stream = world.client.sealingStream(ByteArrayOutputStream())
@@ -115,6 +191,74 @@ class StreamTest {
                 assertArrayEquals(bytes(length), opened)
                 fails<KeyfoldException> { world.client.open(listOf(sealed.copyOf(100)).asFlow()).toList() }
             }
+        }
+    }
+
+    @Test
+    fun `a flow that is left gives its stream back`(): Unit = World().use { world ->
+        runBlocking {
+            val sealed = world.client.encrypt(bytes(300_000))
+            val before = liveHandles()
+            val parts = bytes(300_000).parts(20_000)
+            assertEquals(2, world.client.seal(parts.asFlow()).take(2).toList().size)
+            assertEquals(1, world.client.open(sealed.parts(20_000).asFlow()).take(1).toList().size)
+            val enough = IllegalArgumentException("enough")
+            for (flow in listOf(
+                world.client.seal(flow { emit(bytes(100_000)); throw enough }),
+                world.client.open(flow { emit(sealed.copyOf(100_000)); throw enough }),
+            )) assertEquals("enough", fails<IllegalArgumentException> { flow.collect { } }.message)
+            assertEquals(before, liveHandles())
+        }
+    }
+
+    @Test
+    fun `any channel is a source, and no source is believed`(): Unit = World().use { world ->
+        runBlocking {
+            val data = bytes(200_000)
+            val sealed = world.client.encrypt(data)
+            world.client.openReader(ArrayChannel(sealed).asRangedSource()).use { reader ->
+                coroutineScope {
+                    for (at in 0 until 190_000 step 10_000) launch(Dispatchers.Default) {
+                        assertArrayEquals(data.copyOfRange(at, at + 9000), reader.read(at.toULong(), 9000))
+                    }
+                }
+                assertEquals(200_000uL, reader.verifyLength())
+            }
+            val lies = listOf<(ULong, ByteArray) -> ByteArray>(
+                { at, part -> if (at > 20_000uL) part.copyOf(part.size - 1) else part },
+                { at, part -> if (at > 20_000uL) part + 7 else part },
+                { at, part -> if (at > 20_000uL) ByteArray(0) else part },
+                { at, part -> if (at > 20_000uL) part.also { it[5] = (it[5] + 1).toByte() } else part },
+            )
+            for (lie in lies) {
+                val source = object : RangedSource {
+                    val inner = ArrayChannel(sealed).asRangedSource()
+
+                    override suspend fun size() = inner.size()
+
+                    override suspend fun read(offset: ULong, length: Int) = lie(offset, inner.read(offset, length))
+                }
+                world.client.openReader(source).use { reader ->
+                    fails<KeyfoldException> { reader.read(100_000uL, 1000) }
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `a file that is being written is given up`(@TempDir folder: Path): Unit = World().use { world ->
+        runBlocking {
+            val large = Files.write(folder.resolve("large"), ByteArray(300_000_000))
+            val begun = CompletableDeferred<Unit>()
+            var told = 0uL
+            val job = launch(Dispatchers.Default) {
+                world.client.encryptFile(large, folder.resolve("never")) { done, _ -> told = done; begun.complete(Unit) }
+            }
+            begun.await()
+            job.cancelAndJoin()
+            assertTrue(job.isCancelled && told < 300_000_000uL)
+            // Nor does a part of it stay.
+            assertEquals(listOf(large), Files.list(folder).use { it.toList() })
         }
     }
 

@@ -132,4 +132,10 @@ class AndroidTest {
             assertEquals("kept", tasks.secret("kept"))
         }
     }
+
+    @Test
+    fun `what the README shows runs`(): Unit = runBlocking {
+        AndroidSnippets(app).snippet0()
+        assertTrue(app.noBackupFilesDir.resolve("keyfold/store.db").exists())
+    }
 }

@@ -9,6 +9,7 @@ import io.keyfold.internal.ffi.streamTrailer
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
+import java.nio.charset.CharacterCodingException
 import java.time.Duration
 import java.util.concurrent.atomic.AtomicLong
 import io.keyfold.internal.ffi.Retry as FfiRetry
@@ -82,10 +83,15 @@ internal inline fun <T> calling(block: () -> T): T {
         throw KeyfoldException.Internal("a defect of keyfold: the native library panicked", Retry.Never, null, null)
     } catch (end: CancellationException) {
         throw end
+    } catch (wrong: CharacterCodingException) {
+        throw KeyfoldException.InvalidArgument("a text has half a character in it", Retry.Never, null, wrong)
     } catch (closed: IllegalStateException) {
         throw KeyfoldException.InvalidArgument("the object is closed", Retry.Never, null, closed)
     }
 }
+
+/** The text in UTF-8, and never another one. */
+internal fun utf8(text: String): ByteArray = calling { text.encodeToByteArray(throwOnInvalidSequence = true) }
 
 /** Calls the library where it may block: an embedded KMS reads and writes its database. */
 internal suspend inline fun <T> waiting(crossinline block: suspend () -> T): T =
