@@ -10,6 +10,7 @@ mod container;
 mod instance;
 mod parse;
 mod profile;
+mod vendor;
 mod web_identity;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use cached::CachedCredentials;
 pub use container::ContainerCredentials;
 pub use instance::InstanceCredentials;
 pub use profile::{Profile, WebIdentityRole};
+pub use vendor::Vendor;
 pub use web_identity::{TokenSource, WebIdentityCredentials};
 
 /// The longest access key id, in bytes.

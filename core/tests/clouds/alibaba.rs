@@ -534,7 +534,7 @@ fn secrets_are_administered() {
         panic!("a secret")
     };
     assert_eq!((info.deleted, info.created), (true, Some(NOW)));
-    assert_eq!(info.key.as_ref().map(|key| key.as_str()), Some(KEY));
+    assert_eq!(info.key.as_ref().map(keyfold::KeyUri::as_str), Some(KEY));
 
     let listed = reply(&format!(r#""SecretList":{{"Secret":[{{{secret_info}}}]}},"TotalCount":1"#));
     let cloud = Cloud::new(config(), [listed]);

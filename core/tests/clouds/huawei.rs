@@ -181,7 +181,7 @@ fn the_first_half_of_a_long_data_key_counts() {
     };
     assert!(cloud.call(&request).is_ok());
     // 32 bytes of the key, 32 that are random, 32 of the digest.
-    let random: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+    let random = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     let body = text(&cloud.sent()[0].body).to_owned();
     let begins = format!(r#"{{"key_id":"{ID}","plain_text":"{}{random}"#, "00".repeat(32));
     assert!(body.starts_with(&begins) && body.contains(r#""datakey_plain_length":"64""#), "{body}");
@@ -388,6 +388,12 @@ fn check(cloud: &Cloud, expected: &[&str]) {
     assert_eq!(sent(cloud), expected);
 }
 
+const VERSION: &str = r#"POST /v1/P/secrets/db-password/versions {"secret_string":"hunter2","version_stages":["SYSCURRENT"]}"#;
+
+const STAGES: &str = "GET /v1/P/secrets/db-password/stages/";
+
+const VERSIONS: &str = "GET /v1/P/secrets/db-password/versions/";
+
 #[test]
 fn secrets_are_stored_and_read() {
     let put = |value: &[u8]| Request::PutSecret {
@@ -396,7 +402,6 @@ fn secrets_are_stored_and_read() {
         key: Some(uri(KEY)),
         token: TOKEN.into(),
     };
-    const VERSION: &str = r#"POST /v1/P/secrets/db-password/versions {"secret_string":"hunter2","version_stages":["SYSCURRENT"]}"#;
     let create = format!(
         r#"POST /v1/P/secrets {{"name":"db-password","kms_key_id":"{ID}","secret_string":"hunter2"}}"#
     );
@@ -435,8 +440,6 @@ fn secrets_are_stored_and_read() {
         version: version.map(str::to_owned),
         stage: stage.map(str::to_owned),
     };
-    const STAGES: &str = "GET /v1/P/secrets/db-password/stages/";
-    const VERSIONS: &str = "GET /v1/P/secrets/db-password/versions/";
     for (request, answers, expected) in [
         (get(None, None), vec![value("v2")], vec![format!("{VERSIONS}latest ")]),
         (get(Some("v1"), None), vec![value("v1")], vec![format!("{VERSIONS}v1 ")]),
@@ -543,6 +546,7 @@ fn what_is_no_answer_is_refused() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)]
 fn keys_are_administered() {
     let details = format!(
         r#"{{"key_id":"{ID}","domain_id":"d","key_alias":"docs","realm":"cn-north-4","key_spec":"AES_256","key_usage":"ENCRYPT_DECRYPT","key_description":"","creation_date":"1502799822000","scheduled_deletion_date":"","key_state":"2","default_key_flag":"0","key_type":"1","key_rotation_enabled":"false","origin":"kms"}}"#
@@ -678,7 +682,7 @@ fn secrets_are_administered() {
     else {
         panic!("a secret")
     };
-    assert_eq!((info.deleted, info.key.as_ref().map(|key| key.as_str())), (true, Some(KEY)));
+    assert_eq!((info.deleted, info.key.as_ref().map(keyfold::KeyUri::as_str)), (true, Some(KEY)));
     check(&cloud, &["GET /v1/P/secrets/db-password "]);
 
     let page = |marker: &str| {

@@ -245,13 +245,13 @@ fn with_app() -> Credentials {
     access_key(None).with_app("APP_KMS_koZvZIHO", app_key).expect("an application")
 }
 
+/// What `openssl enc -aes-128-ecb` makes of `hunter2`.
+const SEALED: &str = "a083df7c6540910f4aaf745e42a4bc0b";
+const TIME: &str = "20231115061320000";
+const SIGN: &str = "253D618BB3837957882FFF54C8384633F05A20E3ED7BAE5AEF80123A3747DEB9";
 #[test]
 fn passwords_are_read_with_the_credential_of_an_application() {
     let get = Request::GetSecret { name: "db".into(), version: None, stage: None };
-    // `openssl enc -aes-128-ecb`; the reply is signed like the request.
-    const SEALED: &str = "a083df7c6540910f4aaf745e42a4bc0b";
-    const TIME: &str = "20231115061320000";
-    const SIGN: &str = "253D618BB3837957882FFF54C8384633F05A20E3ED7BAE5AEF80123A3747DEB9";
     let answered = |sealed: &str, sign: &str| {
         reply(&format!(r#""keychainPassword":"{sealed}","responseTime":"{TIME}","sign":"{sign}""#))
     };

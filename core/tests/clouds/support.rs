@@ -101,7 +101,7 @@ pub(crate) fn secret(bytes: &[u8]) -> SecretBytes {
 
 /// Whether it was refused here, as something that the service does not have.
 pub(crate) fn is_unsupported(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<Unsupported>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Unsupported>)
 }
 
 /// One request of each kind, for a key of this name.
