@@ -4,6 +4,8 @@
 #[path = "../aws/support.rs"]
 #[allow(dead_code)]
 mod aws_support;
+mod google;
+mod google_credentials;
 mod signatures;
 mod support;
 mod tencent;

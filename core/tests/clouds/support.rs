@@ -204,16 +204,25 @@ pub(crate) fn garbage() -> Vec<HttpResponse> {
 
 /// Lets every request of both seams meet every body of [`garbage`].
 pub(crate) fn garbage_is_refused(config: impl Fn() -> CloudConfig, key: &str) {
+    garbage_is_refused_by(config, || access_key(None), key);
+}
+
+/// The same for a caller with other credentials than an access key.
+pub(crate) fn garbage_is_refused_by(
+    config: impl Fn() -> CloudConfig,
+    credentials: impl Fn() -> Credentials,
+    key: &str,
+) {
     use keyfold::ErrorCode::{InvalidArgument, KmsProtocol};
     for garbage in garbage() {
         for request in every_request(key) {
-            let cloud = Cloud::new(config(), vec![garbage.clone(); 8]);
+            let cloud = Cloud::by(config(), credentials(), vec![garbage.clone(); 8]);
             let error = cloud.call(&request).expect_err("refused");
             let local = error.code() == InvalidArgument && cloud.sent().is_empty();
             assert!(local || error.code() == KmsProtocol, "{request:?}: {error}, {garbage:?}");
         }
         for request in every_admin_request(key) {
-            let cloud = Cloud::new(config(), vec![garbage.clone(); 8]);
+            let cloud = Cloud::by(config(), credentials(), vec![garbage.clone(); 8]);
             let Err(error) = cloud.administer(&request) else {
                 // An answer that says nothing has no form that it could break.
                 assert_eq!(garbage.status / 100, 2, "{request:?}: {garbage:?}");

@@ -18,11 +18,14 @@ use pollster::block_on;
 pub fn provider_reply(bytes: &[u8]) {
     let [cloud, operation, status, rest @ ..] = bytes else { return };
     let scheme = SCHEMES[usize::from(*cloud) % SCHEMES.len()];
-    let place = "ap-guangzhou";
-    let key: KeyUri = format!("{scheme}://{place}/k").parse().expect("a key URI");
+    let key: KeyUri = key(scheme, *operation).parse().expect("a key URI");
     let config = config(key.as_str(), &places(scheme)).expect("a configuration");
     let secret = SecretBytes::from(&b"secret"[..]);
-    let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None).expect("a key");
+    let credentials = match scheme {
+        "azure" | "google" => Credentials::bearer(&secret),
+        _ => Credentials::access_key("AKIDEXAMPLE", &secret, None),
+    };
+    let credentials = credentials.expect("a key");
     let status_code = [200, 200, 400, 401, 403, 404, 429, 500][usize::from(*status >> 1) % 8];
     let http = Arc::new(Always { status: status_code, body: rest.to_vec() });
     let credentials = Arc::new(StaticCredentials::new(credentials));
@@ -34,6 +37,18 @@ pub fn provider_reply(bytes: &[u8]) {
     match requests.get(place) {
         Some(request) => drop(block_on(kms.call(request))),
         None => drop(block_on(kms.administer(&administration[place - requests.len()]))),
+    }
+}
+
+/// A key as the cloud names keys; where versions have names, half of the time with one.
+fn key(scheme: &str, operation: u8) -> String {
+    match scheme {
+        "google" => {
+            let version = if operation >= 128 { "/cryptoKeyVersions/1" } else { "" };
+            format!("google://projects/p/locations/l/keyRings/r/cryptoKeys/k{version}")
+        }
+        "azure" if operation >= 128 => "azure://ap-guangzhou/k/0123456789abcdef".to_owned(),
+        _ => format!("{scheme}://ap-guangzhou/k"),
     }
 }
 
