@@ -7,7 +7,10 @@
 
 mod cached;
 mod container;
+mod google;
 mod instance;
+mod jwt;
+mod oauth;
 mod parse;
 mod profile;
 mod vendor;
@@ -25,6 +28,10 @@ use crate::maybe_send::{BoxFuture, MaybeSendSync};
 
 pub use cached::CachedCredentials;
 pub use container::ContainerCredentials;
+pub use google::{
+    GoogleExternalAccount, GoogleFederatedCredentials, GoogleMetadataCredentials,
+    GoogleSelfSignedCredentials, GoogleServiceAccount, GoogleServiceAccountCredentials,
+};
 pub use instance::InstanceCredentials;
 pub use profile::{Profile, WebIdentityRole};
 pub use vendor::Vendor;

@@ -61,7 +61,11 @@ pub(super) async fn fetch<T: Transport>(
     transport: &T,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let response = transport.send(request).await?;
+    check(transport.send(request).await?)
+}
+
+/// An answer with status 200.
+pub(super) fn check(response: HttpResponse) -> Result<HttpResponse> {
     if response.body.len() > MAX_ANSWER {
         return Err(not_understood());
     }

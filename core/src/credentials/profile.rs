@@ -177,14 +177,14 @@ mod tests {
     fn both_files_are_read_as_the_aws_tools_do() {
         let default = read("default").expect("a profile");
         assert_eq!(default.region(), Some("us-west-2"));
-        assert_eq!(default.get("aws_access_key_id"), Some("AKIDDEFAULT"));
-        assert_eq!(default.get("aws_secret_access_key"), Some("a=b/c+d=="));
+        assert_eq!(default.setting("aws_access_key_id"), Some("AKIDDEFAULT"));
+        assert_eq!(default.setting("aws_secret_access_key"), Some("a=b/c+d=="));
         assert!(default.credentials().expect("credentials").is_some());
         assert_eq!(default.web_identity(), Ok(None));
 
         let work = read("work").expect("a profile");
-        assert_eq!((work.region(), work.get("aws_session_token")), (Some("eu-west-1"), Some("t")));
-        assert_eq!(work.get("aws_access_key_id"), Some("AKIDWORK"));
+        assert_eq!((work.region(), work.setting("aws_session_token")), (Some("eu-west-1"), Some("t")));
+        assert_eq!(work.setting("aws_access_key_id"), Some("AKIDWORK"));
 
         let role = read("two words").expect("a profile").web_identity().expect("a role");
         assert_eq!(role.expect("a role").token_file, "/token");

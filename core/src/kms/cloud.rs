@@ -10,6 +10,7 @@
 //! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`; what
 //! each provider needs and offers is in `docs/providers.md`.
 
+pub(crate) mod bearer;
 mod capabilities;
 mod connect;
 pub(crate) mod context;
@@ -86,6 +87,11 @@ pub(crate) struct Link<'a> {
 }
 
 impl Link<'_> {
+    /// Our own clock, since 1970.
+    pub(crate) fn now(self) -> Duration {
+        self.driver.now()
+    }
+
     /// Sends and takes the answer; the service's error in the inner place, for an operation that
     /// knows what to do next.
     pub(crate) async fn try_ask(self, ask: Ask) -> Result<Result<HttpResponse, Fault>> {

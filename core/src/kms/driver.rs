@@ -70,6 +70,11 @@ impl<T: Transport> Driver<T> {
         })
     }
 
+    /// Our own clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.unix_time()
+    }
+
     pub(crate) async fn current_credentials(&self) -> Result<Arc<Credentials>> {
         self.credentials.credentials().await?.ok_or_else(none_found)
     }

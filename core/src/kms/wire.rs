@@ -79,6 +79,12 @@ impl Members {
         self.0.push(b'}');
     }
 
+    /// A value that is JSON already: the members of an object within.
+    pub(crate) fn json(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.0.extend_from_slice(value);
+    }
+
     pub(crate) fn finish(mut self) -> Zeroizing<Vec<u8>> {
         if self.0.is_empty() {
             self.0.push(b'{');

@@ -7,6 +7,8 @@ mod alibaba;
 mod aws_support;
 mod huawei;
 mod pingan;
+mod google;
+mod google_credentials;
 mod signatures;
 mod support;
 mod tencent;

@@ -204,20 +204,29 @@ pub(crate) fn garbage() -> Vec<HttpResponse> {
 
 /// Lets every request of both seams meet every body of [`garbage`].
 pub(crate) fn garbage_is_refused(config: impl Fn() -> CloudConfig, key: &str) {
-    use keyfold::ErrorCode::{InvalidArgument, KmsProtocol};
-    let cloud = |garbage: &HttpResponse| {
+    let with_app = || {
         let credentials = access_key(None).with_app("APP", secret(b"LzcI824P243Bt48F"));
-        Cloud::by(config(), credentials.expect("an application"), vec![garbage.clone(); 8])
+        credentials.expect("an application")
     };
+    garbage_is_refused_by(config, with_app, key);
+}
+
+/// The same for a caller with other credentials than an access key.
+pub(crate) fn garbage_is_refused_by(
+    config: impl Fn() -> CloudConfig,
+    credentials: impl Fn() -> Credentials,
+    key: &str,
+) {
+    use keyfold::ErrorCode::{InvalidArgument, KmsProtocol};
     for garbage in garbage() {
         for request in every_request(key) {
-            let cloud = cloud(&garbage);
+            let cloud = Cloud::by(config(), credentials(), vec![garbage.clone(); 8]);
             let error = cloud.call(&request).expect_err("refused");
             let local = error.code() == InvalidArgument && cloud.sent().is_empty();
             assert!(local || error.code() == KmsProtocol, "{request:?}: {error}, {garbage:?}");
         }
         for request in every_admin_request(key) {
-            let cloud = cloud(&garbage);
+            let cloud = Cloud::by(config(), credentials(), vec![garbage.clone(); 8]);
             let Err(error) = cloud.administer(&request) else {
                 // An answer that says nothing has no form that it could break.
                 assert_eq!(garbage.status / 100, 2, "{request:?}: {garbage:?}");

@@ -12,7 +12,7 @@ use keyfold::{EncryptionContext, KeyUri, ProviderParams, SecretBytes, SystemRng,
 use pollster::block_on;
 
 /// The clouds in the order of their numbers in the corpus: new ones come last.
-const CLOUDS: [&str; 4] = ["tencent", "huawei", "alibaba", "pingan"];
+const CLOUDS: [&str; 5] = ["tencent", "huawei", "alibaba", "pingan", "google"];
 // None is left out.
 const _: () = assert!(CLOUDS.len() == SCHEMES.len());
 const PLACE: &str = "ap-guangzhou";
@@ -24,12 +24,17 @@ const PLACE: &str = "ap-guangzhou";
 pub fn provider_reply(bytes: &[u8]) {
     let [cloud, operation, status, rest @ ..] = bytes else { return };
     let scheme = CLOUDS[usize::from(*cloud) % CLOUDS.len()];
-    let key: KeyUri = format!("{scheme}://{PLACE}/k").parse().expect("a key URI");
+    let key: KeyUri = key(scheme, *operation).parse().expect("a key URI");
     let config = config(key.as_str(), &places(scheme)).expect("a configuration");
     let secret = SecretBytes::from(&b"secret"[..]);
-    let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None).expect("a key");
-    let app_key = SecretBytes::from(&b"LzcI824P243Bt48F"[..]);
-    let credentials = credentials.with_app("APP", app_key).expect("an application");
+    let credentials = match scheme {
+        "azure" | "google" => Credentials::bearer(&secret).expect("a token"),
+        _ => {
+            let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None).expect("a key");
+            let app_key = SecretBytes::from(&b"LzcI824P243Bt48F"[..]);
+            credentials.with_app("APP", app_key).expect("an application")
+        }
+    };
     let status_code = [200, 200, 400, 401, 403, 404, 429, 500][usize::from(*status >> 1) % 8];
     let http = Arc::new(Always { status: status_code, body: rest.to_vec() });
     let credentials = Arc::new(StaticCredentials::new(credentials));
@@ -41,6 +46,18 @@ pub fn provider_reply(bytes: &[u8]) {
     match requests.get(place) {
         Some(request) => drop(block_on(kms.call(request))),
         None => drop(block_on(kms.administer(&administration[place - requests.len()]))),
+    }
+}
+
+/// A key as the cloud names keys; where versions have names, half of the time with one.
+fn key(scheme: &str, operation: u8) -> String {
+    match scheme {
+        "google" => {
+            let version = if operation >= 128 { "/cryptoKeyVersions/1" } else { "" };
+            format!("google://projects/p/locations/l/keyRings/r/cryptoKeys/k{version}")
+        }
+        "azure" if operation >= 128 => "azure://ap-guangzhou/k/0123456789abcdef".to_owned(),
+        _ => format!("{scheme}://ap-guangzhou/k"),
     }
 }
 
