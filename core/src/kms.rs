@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod aws;
+pub mod azure;
 pub mod breaker;
 pub mod cache;
 pub mod cloud;

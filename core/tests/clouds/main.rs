@@ -4,6 +4,8 @@
 #[path = "../aws/support.rs"]
 #[allow(dead_code)]
 mod aws_support;
+mod azure;
+mod azure_credentials;
 mod google;
 mod google_credentials;
 mod signatures;

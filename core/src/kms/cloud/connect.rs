@@ -11,6 +11,7 @@ use crate::credentials::CredentialsProvider;
 use crate::crypto::rng::SystemRng;
 use crate::error::{Error, Result};
 use crate::kms::admin::{AdminRequest, AdminResponse, KmsAdmin};
+use crate::kms::azure::AzureConfig;
 use crate::kms::google::GoogleConfig;
 use crate::kms::remote::{Guarded, RemoteOptions, guard};
 use crate::kms::tencent::TencentConfig;
@@ -19,7 +20,7 @@ use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
 
 /// The schemes that [`connect`] knows.
-pub const SCHEMES: &[&str] = &["google", "tencent"];
+pub const SCHEMES: &[&str] = &["azure", "google", "tencent"];
 
 /// A KMS of a cloud: its calls are repeated where that helps, it is left alone where it does not
 /// answer, and given up in time. What administers it is sent once.
@@ -120,6 +121,7 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
     let (default, name) = (Place::default(), uri.place());
     let place = places.get(&format!("{}://{name}", uri.scheme())).unwrap_or(&default);
     match uri.scheme() {
+        "azure" => Ok(AzureConfig::of_place(name, place)?.into()),
         "google" => Ok(GoogleConfig::of_place(name, place)?.near(uri.name())?.into()),
         "tencent" => Ok(TencentConfig::of_place(name, place)?.into()),
         _ => Err(Error::invalid(format!("a cloud is one of {}", SCHEMES.join(", ")))),
