@@ -5,6 +5,7 @@
 //! [`CachedCredentials`] keeps what others fetch. Nothing here reads a file or the environment:
 //! texts are handed in by the host.
 
+mod azure;
 mod cached;
 mod container;
 mod google;
@@ -26,6 +27,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::keys::SecretBytes;
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
 
+pub use azure::{AzureAuthority, AzureClientCredentials, AzureManagedIdentityCredentials};
 pub use cached::CachedCredentials;
 pub use container::ContainerCredentials;
 pub use google::{

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod alibaba;
 pub mod aws;
+pub mod azure;
 pub mod breaker;
 pub mod cache;
 pub mod cloud;

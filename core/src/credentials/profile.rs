@@ -183,7 +183,10 @@ mod tests {
         assert_eq!(default.web_identity(), Ok(None));
 
         let work = read("work").expect("a profile");
-        assert_eq!((work.region(), work.setting("aws_session_token")), (Some("eu-west-1"), Some("t")));
+        assert_eq!(
+            (work.region(), work.setting("aws_session_token")),
+            (Some("eu-west-1"), Some("t"))
+        );
         assert_eq!(work.setting("aws_access_key_id"), Some("AKIDWORK"));
 
         let role = read("two words").expect("a profile").web_identity().expect("a role");

@@ -82,7 +82,7 @@ impl Endpoint {
         }
     }
 
-    fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Name(name) => name == "localhost",
             Host::Ip(ip) => ip.is_loopback(),

@@ -669,7 +669,10 @@ fn keys_are_made_and_described() {
     let asked = cloud([reply(&crypto_key("DESTROY_SCHEDULED"))]);
     let describe = AdminRequest::DescribeKey { key: uri(KEY) };
     let Ok(AdminResponse::Key(info)) = asked.administer(&describe) else { panic!("a key") };
-    assert_eq!((info.kind, info.state), (Some(KeyKind::Symmetric), Some(KeyState::PendingDeletion)));
+    assert_eq!(
+        (info.kind, info.state),
+        (Some(KeyKind::Symmetric), Some(KeyState::PendingDeletion))
+    );
     assert_eq!(info.raw_state.as_deref(), Some("DESTROY_SCHEDULED"));
     assert_eq!((info.version.as_deref(), info.rotates), (Some("3"), Some(true)));
     assert_eq!(info.created, Some(Duration::from_secs(1_700_000_000)));

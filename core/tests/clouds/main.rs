@@ -5,10 +5,12 @@ mod alibaba;
 #[path = "../aws/support.rs"]
 #[allow(dead_code)]
 mod aws_support;
-mod huawei;
-mod pingan;
+mod azure;
+mod azure_credentials;
 mod google;
 mod google_credentials;
+mod huawei;
+mod pingan;
 mod signatures;
 mod support;
 mod tencent;

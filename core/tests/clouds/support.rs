@@ -111,8 +111,13 @@ pub(crate) fn every_request(key: &str) -> Vec<Request> {
     let (key, context) = (uri(key), context());
     let wrapped = WrappedKey {
         key: key.clone(),
-        params: ProviderParams::from([("length".to_owned(), b"32".to_vec())]),
-        ciphertext: b"AQIDBA==".to_vec(),
+        // What the records of some need to have; others do not look at it.
+        params: ProviderParams::from([
+            ("algorithm".to_owned(), b"RSA-OAEP-256".to_vec()),
+            ("length".to_owned(), b"32".to_vec()),
+            ("version".to_owned(), b"0123abc".to_vec()),
+        ]),
+        ciphertext: b"AQIDBAUG".to_vec(),
     };
     let input = || SignInput::Digest(vec![7; 32]);
     vec![

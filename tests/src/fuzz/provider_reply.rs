@@ -12,7 +12,7 @@ use keyfold::{EncryptionContext, KeyUri, ProviderParams, SecretBytes, SystemRng,
 use pollster::block_on;
 
 /// The clouds in the order of their numbers in the corpus: new ones come last.
-const CLOUDS: [&str; 5] = ["tencent", "huawei", "alibaba", "pingan", "google"];
+const CLOUDS: [&str; 6] = ["tencent", "huawei", "alibaba", "pingan", "google", "azure"];
 // None is left out.
 const _: () = assert!(CLOUDS.len() == SCHEMES.len());
 const PLACE: &str = "ap-guangzhou";

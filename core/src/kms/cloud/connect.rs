@@ -12,6 +12,7 @@ use crate::crypto::rng::SystemRng;
 use crate::error::{Error, Result};
 use crate::kms::admin::{AdminRequest, AdminResponse, KmsAdmin};
 use crate::kms::alibaba::{self, AlibabaConfig};
+use crate::kms::azure::{self, AzureConfig};
 use crate::kms::google::{self, GoogleConfig};
 use crate::kms::huawei::{self, HuaweiConfig};
 use crate::kms::pingan::{self, PingAnConfig};
@@ -22,7 +23,7 @@ use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
 
 /// The schemes that [`connect`] knows.
-pub const SCHEMES: &[&str] = &["alibaba", "google", "huawei", "pingan", "tencent"];
+pub const SCHEMES: &[&str] = &["alibaba", "azure", "google", "huawei", "pingan", "tencent"];
 
 /// A KMS of a cloud: its calls are repeated where that helps, it is left alone where it does not
 /// answer, and given up in time. What administers it is sent once.
@@ -124,6 +125,7 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
     let place = places.get(&format!("{}://{name}", uri.scheme())).unwrap_or(&default);
     match uri.scheme() {
         "alibaba" => Ok(AlibabaConfig::of_place(name, place)?.into()),
+        "azure" => Ok(AzureConfig::of_place(name, place)?.into()),
         "google" => Ok(GoogleConfig::of_place(name, place)?.near(uri.name())?.into()),
         "huawei" => Ok(HuaweiConfig::of_place(name, place)?.into()),
         "pingan" => Ok(PingAnConfig::of_place(name, place)?.into()),
@@ -147,6 +149,7 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
 pub fn capabilities(scheme: &str) -> Option<&'static Capabilities> {
     match scheme {
         "alibaba" => Some(&alibaba::CAPABILITIES),
+        "azure" => Some(&azure::CAPABILITIES),
         "google" => Some(&google::CAPABILITIES),
         "huawei" => Some(&huawei::CAPABILITIES),
         "pingan" => Some(&pingan::CAPABILITIES),
