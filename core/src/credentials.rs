@@ -14,7 +14,6 @@ mod jwt;
 mod oauth;
 mod parse;
 mod profile;
-mod vendor;
 mod web_identity;
 
 use std::fmt;
@@ -36,7 +35,6 @@ pub use google::{
 };
 pub use instance::InstanceCredentials;
 pub use profile::{Profile, WebIdentityRole};
-pub use vendor::Vendor;
 pub use web_identity::{TokenSource, WebIdentityCredentials};
 
 /// The longest access key id, in bytes.

@@ -116,7 +116,7 @@ impl Profile {
 }
 
 /// Takes the settings of the sections that fit, and tells whether there is one.
-pub(super) fn collect(
+fn collect(
     text: &str,
     settings: &mut BTreeMap<String, Zeroizing<String>>,
     mut fits: impl FnMut(&str) -> bool,
