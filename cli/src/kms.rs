@@ -141,12 +141,12 @@ impl Network {
 
     /// Makes ready what a cloud needs; nothing is sent yet.
     pub(crate) fn cloud(&self, uri: &str, of: &Configuration) -> Result<ConnectedCloud> {
-        let scheme = CloudUri::parse(uri)?.scheme();
         let places = of.places_with(uri);
         // What is configured wrongly is told before what is not there.
         cloud::config(uri, &places)?;
         let environment = Environment::of_process();
-        let credentials = cloud_credentials(&environment, scheme, &of.profile.choice())?;
+        let choice = of.profile.choice();
+        let credentials = cloud_credentials(&environment, uri, &places, &choice, &self.http)?;
         let options = RemoteOptions::default();
         connect_cloud(uri, &places, credentials, self.http.clone(), &options)
     }

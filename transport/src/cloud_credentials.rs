@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyfold::credentials::{Credentials, CredentialsProvider, Profile, StaticCredentials};
-use keyfold::kms::cloud::Places;
+use keyfold::kms::azure::{self, AzureConfig};
+use keyfold::kms::cloud::{CloudUri, Places};
+use keyfold::kms::google;
 use keyfold::{Error, ErrorCode, Result, SecretBytes};
 
+use crate::cloud_login;
 use crate::credentials::{Environment, FileToken, invalid, read};
+use crate::http::HttpTransport;
 
 /// Which of a vendor's credentials count, where a configuration says so. Either of the two passes
 /// over the environment variables that hold credentials themselves.
@@ -197,16 +201,22 @@ pub fn complete_place(environment: &Environment, uri: &str, places: &mut Places)
     }
 }
 
-/// Credentials for the cloud of a scheme: from the environment, else from the vendor's own file.
-/// docs/providers.md names variables and files.
+/// Credentials for a cloud, by the URI of its KMS: from the environment, else from the vendor's own
+/// file, else, at Google and Azure, from the machine. docs/providers.md names variables and files.
+/// `http` is for what has to be exchanged for a token; nothing is sent yet.
 ///
 /// ```
-/// use keyfold_transport::{CloudChoice, Environment, cloud_credentials};
+/// use keyfold::kms::cloud::Places;
+/// use keyfold_transport::{
+///     CloudChoice, Environment, HttpOptions, HttpTransport, cloud_credentials,
+/// };
 ///
-/// let none = Environment::new(|_| None);
+/// let (none, http) = (Environment::new(|_| None), HttpTransport::new(&HttpOptions::default())?);
 /// let choice = CloudChoice { file: Some("none".into()), profile: None };
-/// let error = cloud_credentials(&none, "tencent", &choice).err().expect("there is no such file");
+/// let made = cloud_credentials(&none, "tencent://ap-guangzhou", &Places::new(), &choice, &http);
+/// let error = made.err().expect("there is no such file");
 /// assert_eq!(error.code(), keyfold::ErrorCode::Io);
+/// # Ok::<(), keyfold::Error>(())
 /// ```
 ///
 /// # Errors
@@ -215,9 +225,23 @@ pub fn complete_place(environment: &Environment, uri: &str, places: &mut Places)
 /// cloud's; `io` where a file that is named cannot be read.
 pub fn cloud_credentials(
     environment: &Environment,
-    scheme: &str,
+    uri: &str,
+    places: &Places,
     choice: &CloudChoice,
+    http: &HttpTransport,
 ) -> Result<Arc<dyn CredentialsProvider>> {
+    let uri = CloudUri::parse(uri)?;
+    let scheme = uri.scheme();
+    match scheme {
+        google::SCHEME => return cloud_login::google(environment, choice, http),
+        azure::SCHEME => {
+            let place = places.get(&format!("{scheme}://{}", uri.place()));
+            let place = place.cloned().unwrap_or_default();
+            let config = AzureConfig::of_place(uri.place(), &place)?;
+            return cloud_login::azure(environment, choice, &config, http);
+        }
+        _ => {}
+    }
     let source = SOURCES.iter().find(|source| source.scheme == scheme);
     let source = source.ok_or_else(|| invalid(format!("there are no credentials of {scheme}")))?;
     if choice == &CloudChoice::default()
@@ -332,6 +356,7 @@ fn access_key(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HttpOptions;
     use keyfold::kms::cloud::SCHEMES;
 
     fn with(variables: &[(&'static str, String)]) -> Environment {
@@ -341,10 +366,22 @@ mod tests {
         })
     }
 
+    fn of(
+        environment: &Environment,
+        scheme: &str,
+        choice: &CloudChoice,
+    ) -> Result<Arc<dyn CredentialsProvider>> {
+        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
+        let uri = format!("{scheme}://place");
+        cloud_credentials(environment, &uri, &Places::new(), choice, &http)
+    }
+
     #[test]
     fn every_scheme_has_a_source() {
         for scheme in SCHEMES {
-            assert!(SOURCES.iter().any(|source| source.scheme == *scheme), "{scheme}");
+            let by_login = [azure::SCHEME, google::SCHEME].contains(scheme);
+            let of_table = SOURCES.iter().any(|source| source.scheme == *scheme);
+            assert!(by_login != of_table, "{scheme}");
         }
     }
 
@@ -357,16 +394,16 @@ mod tests {
             };
             let all: Vec<_> = names.iter().map(|name| (*name, "EXAMPLE".to_owned())).collect();
             let scheme = source.scheme;
-            let found = cloud_credentials(&with(&all), scheme, &CloudChoice::default());
+            let found = of(&with(&all), scheme, &CloudChoice::default());
             assert!(found.is_ok(), "{scheme}");
             if names.len() > 1 {
-                let half = cloud_credentials(&with(&all[..1]), scheme, &CloudChoice::default());
+                let half = of(&with(&all[..1]), scheme, &CloudChoice::default());
                 assert_eq!(half.err().map(|error| error.code()), Some(ErrorCode::InvalidArgument));
             }
             let nothing = source.nothing();
             assert!(names.iter().all(|name| nothing.detail().contains(name)), "{nothing}");
         }
-        let unknown = cloud_credentials(&with(&[]), "ftp", &CloudChoice::default());
+        let unknown = of(&with(&[]), "ftp", &CloudChoice::default());
         assert_eq!(unknown.err().map(|error| error.code()), Some(ErrorCode::InvalidArgument));
     }
 
@@ -378,7 +415,7 @@ mod tests {
             std::fs::write(&path, text).expect("written");
             let profile = profile.map(str::to_owned);
             let choice = CloudChoice { file: Some(path.clone()), profile };
-            cloud_credentials(&with(&[]), scheme, &choice).map(|_| ()).map_err(|e| e.code())
+            of(&with(&[]), scheme, &choice).map(|_| ()).map_err(|e| e.code())
         };
         let invalid = Err(ErrorCode::InvalidArgument);
         let tencent = "[default]\nsecret_id = AKID\nsecret_key = s\n[work]\nsecret_id = AKID\n";

@@ -1,5 +1,6 @@
 //! Credentials as hosts have them: in the environment, and in files.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -250,6 +251,6 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-pub(crate) fn invalid(detail: String) -> Error {
+pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail)
 }

@@ -23,6 +23,7 @@
 
 mod clock;
 mod cloud_credentials;
+mod cloud_login;
 mod credentials;
 mod http;
 mod remote;

@@ -61,10 +61,10 @@ pub fn connect(
 ///     "TENCENTCLOUD_SECRET_KEY" => Some("EXAMPLEsecretKEY".into()),
 ///     _ => None,
 /// });
-/// let credentials = cloud_credentials(&environment, "tencent", &CloudChoice::default())?;
-/// let (places, options) = (Places::new(), RemoteOptions::default());
-/// let kms =
-///     connect_cloud("tencent://ap-guangzhou", &places, credentials, transport, &options)?;
+/// let (uri, places) = ("tencent://ap-guangzhou", Places::new());
+/// let choice = CloudChoice::default();
+/// let credentials = cloud_credentials(&environment, uri, &places, &choice, &transport)?;
+/// let kms = connect_cloud(uri, &places, credentials, transport, &RemoteOptions::default())?;
 /// let kf = Client::new(RouterKms::new().route("tencent://ap-guangzhou/", kms));
 /// # Ok::<(), keyfold::Error>(())
 /// ```
