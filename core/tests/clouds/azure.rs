@@ -586,7 +586,7 @@ fn what_there_is_not_is_refused_here() {
 }
 
 #[test]
-fn keys_are_administered() {
+fn keys_are_created_and_listed() {
     let create = AdminRequest::CreateKey {
         kind: KeyKind::Rsa3072,
         usage: KeyUse::EncryptDecrypt,
@@ -652,7 +652,10 @@ fn keys_are_administered() {
             format!("GET {VAULT}/keys?api-version=7.4&$skiptoken=a "),
         ]
     );
+}
 
+#[test]
+fn keys_are_switched_deleted_and_rotated() {
     // Every version has its switch.
     let list = reply(&format!(
         r#"{{"value":[{{"kid":"{VAULT}/keys/docs/a1","attributes":{{"enabled":true}}}},{{"kid":"{VAULT}/keys/docs/b2","attributes":{{"enabled":false}}}}]}}"#

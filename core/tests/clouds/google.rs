@@ -399,7 +399,7 @@ fn secrets_are_stored_in_versions() {
         let error = cloud([]).call(&request).expect_err("refused");
         assert_eq!(error.code(), ErrorCode::InvalidArgument);
     }
-    let error = cloud([]).call(&put(&[0; 64 * 1024 + 1], None)).expect_err("too long");
+    let error = cloud([]).call(&put(&vec![0; 64 * 1024 + 1], None)).expect_err("too long");
     assert_eq!(error.code(), ErrorCode::LimitExceeded);
     // Secrets are of a project.
     let nowhere = Cloud::by(GoogleConfig::new(), bearer("t"), []);
@@ -815,7 +815,7 @@ fn secrets_are_administered() {
     let describe = AdminRequest::DescribeSecret { name: "db-password".into() };
     let Ok(AdminResponse::Secret(info)) = asked.administer(&describe) else { panic!("a secret") };
     assert_eq!((info.name.as_str(), info.deleted), ("db-password", false));
-    assert_eq!(info.key.as_ref().map(|key| key.as_str()), Some(KEY));
+    assert_eq!(info.key.as_ref().map(keyfold::KeyUri::as_str), Some(KEY));
     assert_eq!(sent(&asked), [format!("GET {SAFE}/db-password ")]);
 
     let asked = cloud([reply(&format!(r#"{{"secrets":[{described}],"totalSize":1}}"#))]);

@@ -1,5 +1,6 @@
 //! The providers of clouds: known signatures, every operation with its exact bytes, and answers
 //! of every kind.
+#![allow(clippy::duration_suboptimal_units, reason = "times since 1970 are in seconds")]
 
 mod alibaba;
 #[path = "../aws/support.rs"]

@@ -52,7 +52,7 @@ pub struct AzureClientCredentials<T, C> {
 /// By what an application shows that it is itself.
 enum Proof {
     Secret(SecretBytes),
-    Certificate { key: SigningKey, thumbprint: String, rng: Box<dyn Rng> },
+    Certificate { key: Box<SigningKey>, thumbprint: String, rng: Box<dyn Rng> },
     Token(Box<dyn TokenSource>),
 }
 
@@ -97,7 +97,7 @@ impl<T: Transport, C: WallClock> AzureClientCredentials<T, C> {
         let digits: String = inside.map(str::trim).collect();
         let der = Base64::decode_vec(&digits).map_err(|_| none())?;
         let thumbprint = Base64UrlUnpadded::encode_string(&Sha256::digest(&der));
-        let proof = Proof::Certificate { key, thumbprint, rng: Box::new(rng) };
+        let proof = Proof::Certificate { key: Box::new(key), thumbprint, rng: Box::new(rng) };
         Self::new(transport, clock, authority, client, proof)
     }
 

@@ -1,6 +1,6 @@
 //! Administration: keys, their versions and rotation, and the list of secrets.
 
-use super::info::time;
+use super::info::{secret_info, time};
 use super::name::{KeyName, is_name};
 use super::secrets::{no_such_version, secret_path, staged};
 use super::{AzureConfig, answer, bare, bytes, next_page, page_of, refused, send};
@@ -65,36 +65,13 @@ impl AzureConfig {
                 Ok(AdminResponse::Rotation { on: every_days.is_some(), every_days, next: None })
             }
             AdminRequest::SetRotation { key, every_days } => {
-                let path = format!("{}/rotationpolicy", self.whole_key(key)?.path());
-                let actions = match every_days {
-                    Some(days @ 28..=36_500) => format!(
-                        r#"[{{"trigger":{{"timeAfterCreate":"P{days}D"}},"action":{{"type":"Rotate"}}}}]"#
-                    ),
-                    Some(_) => return Err(refused("a key rotates every 28 to 36500 days")),
-                    None => "[]".to_owned(),
-                };
-                let mut members = Members::new(0);
-                members.json("lifetimeActions", actions.as_bytes());
-                done(link, send(Service::Keys, "PUT", "", path, members)).await
+                self.set_rotation(link, key, *every_days).await
             }
             AdminRequest::RotateKey { key } => {
                 let path = format!("{}/rotate", self.whole_key(key)?.path());
                 done(link, bare(Service::Keys, "POST", path)).await
             }
-            AdminRequest::Random { len } => {
-                if !(1..=MAX_RANDOM).contains(len) {
-                    return Err(refused("1 to 128 random bytes are given at once"));
-                }
-                let mut members = Members::new(0);
-                members.number("count", *len as u64);
-                let ask = send(Service::Keys, "POST", "rng", "/rng".to_owned(), members);
-                let response = link.ask(ask).await?;
-                let random = SecretBytes::new(bytes(answer(&response)?, "value")?);
-                if random.len() != *len {
-                    return Err(not_understood());
-                }
-                Ok(AdminResponse::Random(random))
-            }
+            AdminRequest::Random { len } => random(link, *len).await,
             AdminRequest::DescribeSecret { name } => {
                 // A secret is described with its value; its versions are not.
                 let versions = self.versions(link, name).await?;
@@ -108,7 +85,7 @@ impl AzureConfig {
                 let response = list(link, Service::Secrets, "/secrets", page.as_deref()).await?;
                 let answer = answer(&response)?;
                 let secrets = answer.array("value")?.into_iter();
-                let secrets = secrets.map(|secret| self.secret_info(secret)).collect::<Result<_>>();
+                let secrets = secrets.map(secret_info).collect::<Result<_>>();
                 Ok(AdminResponse::Secrets { secrets: secrets?, next: next_page(answer)? })
             }
             AdminRequest::ListSecretVersions { name, .. } => {
@@ -132,6 +109,25 @@ impl AzureConfig {
                 Err(refused("Azure does not have this"))
             }
         }
+    }
+
+    async fn set_rotation(
+        &self,
+        link: Link<'_>,
+        key: &KeyUri,
+        every_days: Option<u32>,
+    ) -> Result<AdminResponse> {
+        let path = format!("{}/rotationpolicy", self.whole_key(key)?.path());
+        let actions = match every_days {
+            Some(days @ 28..=36_500) => format!(
+                r#"[{{"trigger":{{"timeAfterCreate":"P{days}D"}},"action":{{"type":"Rotate"}}}}]"#
+            ),
+            Some(_) => return Err(refused("a key rotates every 28 to 36500 days")),
+            None => "[]".to_owned(),
+        };
+        let mut members = Members::new(0);
+        members.json("lifetimeActions", actions.as_bytes());
+        done(link, send(Service::Keys, "PUT", "", path, members)).await
     }
 
     /// What is done to a key is done to all its versions.
@@ -321,4 +317,19 @@ fn days(span: &str) -> Option<u32> {
 async fn done(link: Link<'_>, ask: Ask) -> Result<AdminResponse> {
     let response = link.ask(ask).await?;
     answer(&response).map(|_| AdminResponse::Done)
+}
+
+async fn random(link: Link<'_>, len: usize) -> Result<AdminResponse> {
+    if !(1..=MAX_RANDOM).contains(&len) {
+        return Err(refused("1 to 128 random bytes are given at once"));
+    }
+    let mut members = Members::new(0);
+    members.number("count", len as u64);
+    let ask = send(Service::Keys, "POST", "rng", "/rng".to_owned(), members);
+    let response = link.ask(ask).await?;
+    let random = SecretBytes::new(bytes(answer(&response)?, "value")?);
+    if random.len() != len {
+        return Err(not_understood());
+    }
+    Ok(AdminResponse::Random(random))
 }

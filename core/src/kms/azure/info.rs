@@ -35,7 +35,7 @@ impl AzureConfig {
         info.kind = kind(&kty, crv.as_deref(), modulus);
         info.raw_kind = Some(crv.map_or_else(|| kty.clone(), |crv| format!("{kty} {crv}")));
         info.usage = usage(jwk)?;
-        self.of_both(&mut info, bundle)?;
+        of_both(&mut info, bundle)?;
         Ok(info)
     }
 
@@ -44,26 +44,28 @@ impl AzureConfig {
         let key = self.uri_of_kid(&item.text("kid")?, false)?;
         let mut info = KeyInfo::new(key);
         info.state = Some(state(item.object("attributes")?)?);
-        self.of_both(&mut info, item)?;
+        of_both(&mut info, item)?;
         Ok(info)
     }
+}
 
-    fn of_both(&self, info: &mut KeyInfo, item: Object<'_>) -> Result<()> {
-        info.created = time(item.object("attributes")?, "created")?;
-        info.description = description(item)?;
-        Ok(())
-    }
+/// What a key and an entry of a list both say.
+fn of_both(info: &mut KeyInfo, item: Object<'_>) -> Result<()> {
+    info.created = time(item.object("attributes")?, "created")?;
+    info.description = description(item)?;
+    Ok(())
+}
 
-    pub(super) fn secret_info(&self, item: Object<'_>) -> Result<SecretInfo> {
-        let id = item.text("id")?;
-        let mut info = SecretInfo::new(id_of(&id)?.0);
-        info.description = description(item)?;
-        let attributes = item.object("attributes")?;
-        info.created = time(attributes, "created")?;
-        let disabled = attributes.maybe_flag("enabled")? == Some(false);
-        info.raw_state = disabled.then(|| "disabled".to_owned());
-        Ok(info)
-    }
+/// An entry of a list of secrets.
+pub(super) fn secret_info(item: Object<'_>) -> Result<SecretInfo> {
+    let id = item.text("id")?;
+    let mut info = SecretInfo::new(id_of(&id)?.0);
+    info.description = description(item)?;
+    let attributes = item.object("attributes")?;
+    info.created = time(attributes, "created")?;
+    let disabled = attributes.maybe_flag("enabled")? == Some(false);
+    info.raw_state = disabled.then(|| "disabled".to_owned());
+    Ok(info)
 }
 
 /// A time in seconds since 1970.

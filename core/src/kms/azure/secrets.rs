@@ -49,12 +49,11 @@ impl AzureConfig {
             return Err(refused("secrets at Azure are under the vault's own key"));
         }
         let encoded;
-        let (text, kind) = match std::str::from_utf8(value.expose()) {
-            Ok(text) => (text, None),
-            Err(_) => {
-                encoded = Zeroizing::new(Base64::encode_string(value.expose()));
-                (encoded.as_str(), Some(IN_BASE64))
-            }
+        let (text, kind) = if let Ok(text) = std::str::from_utf8(value.expose()) {
+            (text, None)
+        } else {
+            encoded = Zeroizing::new(Base64::encode_string(value.expose()));
+            (encoded.as_str(), Some(IN_BASE64))
         };
         if text.len() > CAPABILITIES.max_secret {
             return Err(Error::limit("the value is longer than this service takes"));
@@ -170,7 +169,7 @@ pub(super) fn staged<'v>(versions: &'v [Version], stage: &str) -> Option<&'v Ver
 }
 
 /// The name in the `id` of an answer, `https://VAULT/secrets/NAME[/VERSION]`, and its version.
-pub(super) fn id_of<'a>(id: &'a str) -> Result<(&'a str, Option<&'a str>)> {
+pub(super) fn id_of(id: &str) -> Result<(&str, Option<&str>)> {
     let path = split_scheme(id).and_then(|(_, rest)| rest.split_once("/secrets/"));
     let (_, name) = path.ok_or_else(not_understood)?;
     let (name, version) = match name.split_once('/') {
