@@ -1,6 +1,5 @@
 """Alibaba Cloud's own kit against the emulator: every action, then what must be refused."""
 
-import base64
 import hashlib
 import os
 
@@ -14,20 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from darabonba.exceptions import DaraException
 
 import emulator
+from emulator import OAEP, b64, unb64
 
 CONTEXT = {"app": "keyfold", "tenant": "acme"}
-OAEP = {
-    "RSAES_OAEP_SHA_1": padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None),
-    "RSAES_OAEP_SHA_256": padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None),
-}
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def unb64(text):
-    return base64.b64decode(text, validate=True)
 
 
 class Client:

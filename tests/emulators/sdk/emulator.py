@@ -1,9 +1,13 @@
 """What the scripts of this folder share: the emulator under test, and expectations."""
 
+import base64
 import json
 import os
 import urllib.request
 from contextlib import contextmanager
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 URL = os.environ["EMULATOR_URL"]
 """`http://127.0.0.1:PORT` or `https://…`."""
@@ -13,6 +17,20 @@ HOST = URL.split("://")[1]
 
 WRONG = "this is not the right secret"
 """A secret key that nobody has."""
+
+OAEP = {
+    "RSAES_OAEP_SHA_1": padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None),
+    "RSAES_OAEP_SHA_256": padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None),
+}
+"""The paddings of imported keys, by the names that two vendors give them."""
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def unb64(text):
+    return base64.b64decode(text, validate=True)
 
 
 def control(method, path):

@@ -1,6 +1,5 @@
 """Huawei Cloud's own kit against the emulator: every operation, then what must be refused."""
 
-import base64
 import hashlib
 import json
 import os
@@ -18,18 +17,11 @@ from huaweicloudsdkcsms import v1 as csms_api
 from huaweicloudsdkkms import v2 as kms_api
 
 import emulator
+from emulator import b64, unb64
 
 PROJECT = os.environ["HUAWEICLOUD_SDK_PROJECT_ID"]
 AAD = hashlib.sha256(b"the context").hexdigest()
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def unb64(text):
-    return base64.b64decode(text, validate=True)
 
 
 class Client:

@@ -1,6 +1,5 @@
 """Ping An Cloud has no kit: its documents' steps, written once more, against the emulator."""
 
-import base64
 import hashlib
 import hmac
 import json
@@ -16,18 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import emulator
+from emulator import b64, unb64
 
 KEY = os.environ["PINGAN_ACCESS_KEY_ID"]
 SECRET = os.environ["PINGAN_ACCESS_KEY_SECRET"]
 CONTEXT = '{"app":"keyfold","tenant":"acme"}'
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def unb64(text):
-    return base64.b64decode(text, validate=True)
 
 
 class Refused(Exception):

@@ -1,6 +1,5 @@
 """Tencent Cloud's own kit against the emulator: every action, then what must be refused."""
 
-import base64
 import hashlib
 import json
 import os
@@ -17,21 +16,10 @@ from tencentcloud.ssm.v20190923 import models as ssm_models
 from tencentcloud.ssm.v20190923 import ssm_client
 
 import emulator
+from emulator import OAEP, b64, unb64
 
 REGION = os.environ["TENCENTCLOUD_REGION"]
 CONTEXT = '{"app":"keyfold","tenant":"acme"}'
-OAEP = {
-    "RSAES_OAEP_SHA_1": padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None),
-    "RSAES_OAEP_SHA_256": padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None),
-}
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def unb64(text):
-    return base64.b64decode(text, validate=True)
 
 
 class Patient(retry.StandardRetryer):

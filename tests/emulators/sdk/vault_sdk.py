@@ -12,16 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from hvac import exceptions
 
 import emulator
+from emulator import b64, unb64
 
 BOUND = base64.b64encode(b"app=keyfold").decode()
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def unb64(text):
-    return base64.b64decode(text, validate=True)
 
 
 def refused(status, text=None):

@@ -13,7 +13,7 @@ use crate::backend::Failure;
 use crate::clock::{Clock, EXTENDED, parse};
 use crate::encoding::{b64, hex, hmac_sha1, hmac_sha256, pairs, percent, sha256};
 use crate::keys::World;
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 const ACCESS_KEY: &str = "LTAI5tEXAMPLEAccessKeyId";
 const SECRET: &str = "ExampleAccessKeySecret0123456789";
@@ -319,16 +319,14 @@ impl Protocol for Alibaba {
     }
 
     fn environment(&self, _url: &str) -> BTreeMap<String, String> {
-        [
+        variables([
             ("ALIBABA_CLOUD_ACCESS_KEY_ID", ACCESS_KEY),
             ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET),
             ("ALIBABA_CLOUD_REGION_ID", REGION),
             ("EMULATOR_TEMPORARY_ACCESS_KEY_ID", TEMPORARY_ACCESS_KEY),
             ("EMULATOR_TEMPORARY_ACCESS_KEY_SECRET", TEMPORARY_SECRET),
             ("EMULATOR_SECURITY_TOKEN", SECURITY_TOKEN),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        ])
     }
 
     fn expire_tokens(&self) {

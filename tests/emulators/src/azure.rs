@@ -14,7 +14,7 @@ use crate::backend::Failure;
 use crate::clock::Clock;
 use crate::keys::{Key, World};
 use crate::secrets::Secret;
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 /// What is accepted in the query.
 const VERSIONS: [&str; 10] =
@@ -288,7 +288,7 @@ impl Protocol for Azure {
 
     fn environment(&self, url: &str) -> BTreeMap<String, String> {
         let metadata = format!("{url}/identity");
-        [
+        variables([
             ("AZURE_TENANT_ID", auth::TENANT),
             ("AZURE_CLIENT_ID", auth::CLIENT),
             ("AZURE_CLIENT_SECRET", auth::SECRET),
@@ -299,9 +299,7 @@ impl Protocol for Azure {
             ("EMULATOR_CLIENT_CERTIFICATE", &self.auth.certificate),
             ("EMULATOR_OTHER_CERTIFICATE", &self.auth.other_certificate),
             ("EMULATOR_VAULT_URL", url),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        ])
     }
 
     fn expire_tokens(&self) {

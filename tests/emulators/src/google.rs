@@ -13,7 +13,7 @@ use crate::backend::Failure;
 use crate::clock::Clock;
 use crate::encoding::unb64;
 use crate::keys::World;
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 const PROJECT: &str = "example-project";
 const LOCATIONS: [&str; 2] = ["global", "europe-west3"];
@@ -243,14 +243,12 @@ impl Protocol for Google {
 
     fn environment(&self, url: &str) -> BTreeMap<String, String> {
         let metadata = url.split_once("://").map(|(_, host)| host).unwrap_or_default();
-        [
+        variables([
             ("GOOGLE_CLOUD_PROJECT", PROJECT),
             ("GCE_METADATA_HOST", metadata),
             ("EMULATOR_SERVICE_ACCOUNT", &self.auth.service_account),
             ("EMULATOR_SUBJECT_TOKEN", auth::SUBJECT_TOKEN),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        ])
     }
 
     fn expire_tokens(&self) {

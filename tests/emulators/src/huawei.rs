@@ -16,7 +16,7 @@ use crate::backend::Failure;
 use crate::clock::{BASIC, Clock, parse};
 use crate::encoding::{hex, hmac_sha256, pairs, percent, sha256, unpercent};
 use crate::keys::World;
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 use grants::Grant;
 
@@ -345,7 +345,7 @@ impl Protocol for Huawei {
     }
 
     fn environment(&self, url: &str) -> BTreeMap<String, String> {
-        [
+        variables([
             ("HUAWEICLOUD_SDK_AK", ACCESS_KEY),
             ("HUAWEICLOUD_SDK_SK", SECRET_KEY),
             ("HUAWEICLOUD_SDK_PROJECT_ID", PROJECT),
@@ -357,9 +357,7 @@ impl Protocol for Huawei {
             ("EMULATOR_IAM_USER", USER.0),
             ("EMULATOR_IAM_PASSWORD", USER.1),
             ("EMULATOR_DIALECT", if self.older_dialect { "older" } else { "newer" }),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        ])
     }
 
     fn expire_tokens(&self) {

@@ -17,7 +17,7 @@ use crate::backend::{Failure, KeySpec, KeyUsage};
 use crate::clock::{COMPACT, Clock, SECONDS_OF_DAY, SPACED, format, parse};
 use crate::encoding::{b64, hex, hmac_sha1, percent, unhex};
 use crate::keys::{self, Key, World, frame, unframe};
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 const ACCESS_KEY: &str = "PAEXAMPLEACCESSKEYID";
 const SECRET: &str = "PaExampleAccessKeySecret";
@@ -397,9 +397,7 @@ impl Protocol for PingAn {
     }
 
     fn environment(&self, _url: &str) -> BTreeMap<String, String> {
-        [("PINGAN_ACCESS_KEY_ID", ACCESS_KEY), ("PINGAN_ACCESS_KEY_SECRET", SECRET)]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into()
+        variables([("PINGAN_ACCESS_KEY_ID", ACCESS_KEY), ("PINGAN_ACCESS_KEY_SECRET", SECRET)])
     }
 }
 

@@ -14,7 +14,7 @@ use crate::backend::Failure;
 use crate::clock::{Clock, DAY, format};
 use crate::encoding::{hex, hmac_sha256, sha256};
 use crate::keys::World;
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 const SECRET_ID: &str = "AKIDEXAMPLEexampleEXAMPLEexample0001";
 const SECRET_KEY: &str = "EXAMPLEsecretKEYexampleSECRET001";
@@ -249,16 +249,14 @@ impl Protocol for Tencent {
     }
 
     fn environment(&self, _url: &str) -> BTreeMap<String, String> {
-        [
+        variables([
             ("TENCENTCLOUD_SECRET_ID", SECRET_ID),
             ("TENCENTCLOUD_SECRET_KEY", SECRET_KEY),
             ("TENCENTCLOUD_REGION", REGIONS[0]),
             ("EMULATOR_TEMPORARY_SECRET_ID", TEMPORARY_ID),
             ("EMULATOR_TEMPORARY_SECRET_KEY", TEMPORARY_KEY),
             ("EMULATOR_TEMPORARY_TOKEN", TOKEN),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        ])
     }
 
     fn expire_tokens(&self) {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::backend::Failure;
 use crate::clock::Clock;
 use crate::keys::World;
-use crate::wire::{Parameters, Protocol, Reply, Request};
+use crate::wire::{Parameters, Protocol, Reply, Request, variables};
 
 /// Where Transit and KV version 2 are mounted.
 const TRANSIT: &str = "transit";
@@ -223,7 +223,7 @@ impl Protocol for Vault {
     }
 
     fn environment(&self, url: &str) -> BTreeMap<String, String> {
-        [
+        variables([
             ("VAULT_ADDR", url),
             ("VAULT_TOKEN", auth::ROOT),
             ("EMULATOR_ROLE_ID", auth::ROLE.0),
@@ -232,9 +232,7 @@ impl Protocol for Vault {
             ("EMULATOR_KUBERNETES_JWT", auth::KUBERNETES.1),
             ("EMULATOR_TRANSIT_MOUNT", TRANSIT),
             ("EMULATOR_KV_MOUNT", KV),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        ])
     }
 
     fn expire_tokens(&self) {

@@ -112,6 +112,11 @@ pub(crate) trait Protocol: Send + Sync {
     fn expire_tokens(&self) {}
 }
 
+/// Environment variables.
+pub(crate) fn variables<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 /// The parameters of a call, as members of an object.
 pub(crate) struct Parameters(pub(crate) Value);
 
