@@ -22,6 +22,7 @@ pub mod router;
 mod service_error;
 mod skew;
 pub mod tencent;
+pub mod vault;
 pub(crate) mod wire;
 
 use crate::context::EncryptionContext;
