@@ -17,6 +17,7 @@ mod exchange;
 pub(crate) mod fault;
 mod places;
 pub(crate) mod record;
+mod site;
 mod uri;
 
 use std::sync::Arc;
@@ -27,7 +28,6 @@ use zeroize::Zeroizing;
 
 use super::admin::{AdminRequest, AdminResponse, KmsAdmin};
 use super::driver::Driver;
-use super::skew::Skew;
 pub(crate) use super::wire::not_understood;
 use super::{DataKeyReply, Kms, Request, Response};
 use crate::clock::WallClock;
@@ -45,6 +45,7 @@ pub use exchange::Service;
 pub(crate) use exchange::{Ask, Stamp};
 use fault::Fault;
 pub use places::{Place, Places};
+pub(crate) use site::Site;
 pub use uri::CloudUri;
 
 /// The longest wrapped key, in bytes (docs/spec/envelope.md, clause 4.3).
@@ -54,10 +55,8 @@ const MAX_WRAPPED: usize = 6144;
 pub(crate) trait Provider: MaybeSendSync {
     fn capabilities(&self) -> &'static Capabilities;
 
-    /// The place that its keys are named by.
-    fn place(&self) -> &str;
-
-    fn skew(&self) -> &Skew;
+    /// Where its services answer.
+    fn site(&self) -> &Site;
 
     /// The HTTP request, signed.
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest>;
@@ -136,7 +135,7 @@ impl CloudConfig {
 
     /// The URI of the KMS; those of its keys go on with `/`.
     pub fn uri(&self) -> String {
-        format!("{}://{}", self.0.capabilities().scheme, self.0.place())
+        format!("{}://{}", self.0.capabilities().scheme, self.0.site().place())
     }
 }
 
@@ -256,7 +255,8 @@ impl KmsAdmin for CloudKms {
 /// `invalid_argument` for a key of another KMS.
 pub(crate) fn name_of<'k>(provider: &dyn Provider, key: &'k KeyUri) -> Result<&'k str> {
     let uri = CloudUri::parse(key.as_str())?;
-    let ours = uri.scheme() == provider.capabilities().scheme && uri.place() == provider.place();
+    let ours =
+        uri.scheme() == provider.capabilities().scheme && uri.place() == provider.site().place();
     match uri.name() {
         Some(name) if ours => Ok(name),
         _ => Err(Error::invalid("the key is of another KMS than the one that is asked")),
@@ -265,7 +265,7 @@ pub(crate) fn name_of<'k>(provider: &dyn Provider, key: &'k KeyUri) -> Result<&'
 
 /// The URI of a key that the provider has named.
 pub(crate) fn uri_of(provider: &dyn Provider, name: &str) -> Result<KeyUri> {
-    CloudUri::of_key(provider.capabilities().scheme, provider.place(), name)
+    CloudUri::of_key(provider.capabilities().scheme, provider.site().place(), name)
 }
 
 /// What goes into the envelope.
