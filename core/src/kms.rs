@@ -23,6 +23,7 @@ mod service_error;
 mod signing;
 mod skew;
 pub mod tencent;
+pub mod vault;
 pub(crate) mod wire;
 
 use crate::context::EncryptionContext;
