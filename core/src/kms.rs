@@ -20,7 +20,7 @@ pub mod remote;
 pub mod retry;
 pub mod router;
 mod service_error;
-mod skew;
+pub(crate) mod skew;
 pub mod tencent;
 pub(crate) mod wire;
 
