@@ -182,6 +182,7 @@ fn a_thousand_messages_cost_three_calls() {
         let opened = block_on(client.decrypt(message, &ring, &context)).expect("opened");
         assert_eq!(opened, format!("message {number}").as_bytes());
     }
-    let calls: u64 = clouds.iter().flatten().flat_map(|cloud| cloud.take_calls().into_values()).sum();
+    let calls: u64 =
+        clouds.iter().flatten().flat_map(|cloud| cloud.take_calls().into_values()).sum();
     assert_eq!(calls, 1);
 }

@@ -66,7 +66,7 @@ fn data_keys(rig: &Rig, first: &KeyUri, second: &KeyUri) {
         }
         let mut damaged = wrapped.clone();
         let middle = damaged.ciphertext.len() / 2;
-        damaged.ciphertext[middle] = if damaged.ciphertext[middle] == b'A' { b'B' } else { b'A' };
+        damaged.ciphertext[middle] = if damaged.ciphertext[middle] == b'0' { b'1' } else { b'0' };
         let damaged = refused(unwrap(rig, &damaged, &context, None));
         assert_eq!(damaged, ErrorCode::AuthenticationFailed);
 
@@ -125,7 +125,7 @@ fn small_data(rig: &Rig, first: &KeyUri, second: &KeyUri) {
     assert_eq!(refused(decrypt(&made, None, other_context())), wrong);
     assert_eq!(refused(decrypt(&made, Some(second), context())), wrong);
     let last = made.len() - 20;
-    made[last] = if made[last] == b'A' { b'B' } else { b'A' };
+    made[last] = if made[last] == b'0' { b'1' } else { b'0' };
     assert_eq!(refused(decrypt(&made, None, context())), wrong);
     rig.requests();
     let longest = rig.capabilities().max_plaintext;
