@@ -21,7 +21,7 @@ pub mod retry;
 pub mod router;
 mod service_error;
 mod signing;
-mod skew;
+pub(crate) mod skew;
 pub mod tencent;
 pub mod vault;
 pub(crate) mod wire;

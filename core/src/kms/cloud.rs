@@ -33,6 +33,7 @@ use super::{DataKeyReply, Kms, Request, Response};
 use crate::clock::WallClock;
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::crypto::rng::Rng;
+use crate::envelope::MAX_WRAPPED_LEN;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
@@ -48,8 +49,8 @@ pub use places::{Place, Places};
 pub(crate) use site::Site;
 pub use uri::CloudUri;
 
-/// The longest wrapped key, in bytes (docs/spec/envelope.md, clause 4.3).
-const MAX_WRAPPED: usize = 6144;
+/// The longest ciphertext, in bytes: small data with all that a service adds to it.
+const MAX_CIPHERTEXT: usize = 64 * 1024;
 
 /// One cloud, as far as it differs from the others.
 pub(crate) trait Provider: MaybeSendSync {
@@ -227,7 +228,15 @@ impl Kms for CloudKms {
             if too_long {
                 return Err(Error::limit("the value is longer than this service takes"));
             }
-            self.config.0.call(self.link(), request).await
+            let answer = self.config.0.call(self.link(), request).await?;
+            match &answer {
+                Response::DataKey { wrapped, .. } | Response::Wrapped(wrapped)
+                    if wrapped.ciphertext.len() > MAX_WRAPPED_LEN =>
+                {
+                    Err(not_understood())
+                }
+                _ => Ok(answer),
+            }
         })
     }
 }
@@ -268,12 +277,12 @@ pub(crate) fn uri_of(provider: &dyn Provider, name: &str) -> Result<KeyUri> {
     CloudUri::of_key(provider.capabilities().scheme, provider.site().place(), name)
 }
 
-/// What goes into the envelope.
+/// What goes into the envelope, or into the record of small data.
 ///
 /// # Errors
-/// `kms_protocol` for a ciphertext of a length that no envelope takes.
+/// `kms_protocol` for a ciphertext of a length that no service makes.
 pub(crate) fn wrapped(key: KeyUri, params: ProviderParams, text: &str) -> Result<WrappedKey> {
-    if text.is_empty() || text.len() > MAX_WRAPPED {
+    if text.is_empty() || text.len() > MAX_CIPHERTEXT {
         return Err(not_understood());
     }
     Ok(WrappedKey { key, params, ciphertext: text.as_bytes().to_vec() })

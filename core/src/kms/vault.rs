@@ -20,12 +20,11 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site, Stamp,
     bearer, not_understood,
 };
 use super::endpoint::Endpoint;
 use super::json::Object;
-use super::skew::Skew;
 use super::wire::Members;
 use super::{Request, Response};
 use crate::credentials::Credentials;
@@ -129,9 +128,7 @@ const SETTINGS: [&str; 10] = [
 /// ```
 #[derive(Clone, Debug)]
 pub struct VaultConfig {
-    place: String,
-    keys: Endpoint,
-    secrets: Endpoint,
+    site: Site,
     mount: String,
     kv: String,
     field: String,
@@ -141,7 +138,6 @@ pub struct VaultConfig {
     looks_first: bool,
     /// The types of keys that have been looked up: they never change.
     kinds: Arc<Mutex<BTreeMap<String, String>>>,
-    skew: Skew,
 }
 
 impl VaultConfig {
@@ -184,13 +180,12 @@ impl VaultConfig {
         place.check_settings(&SETTINGS)?;
         let address = place.keys.as_ref();
         let address = address.ok_or_else(|| refused("no address of Vault is configured"))?;
+        let address = Endpoint::parse(address)?;
         let setting = |name: &str, default: &str| {
             place.settings.get(name).map_or_else(|| default.to_owned(), Clone::clone)
         };
         let config = VaultConfig {
-            place: name.to_owned(),
-            keys: Endpoint::parse(address)?,
-            secrets: Endpoint::parse(place.secrets.as_ref().unwrap_or(address))?,
+            site: Site::new(name, address.clone(), address).configured(name, place)?,
             mount: place.region.clone().unwrap_or_else(|| name.to_owned()),
             kv: setting("kv", KV),
             field: setting("field", FIELD),
@@ -199,7 +194,6 @@ impl VaultConfig {
             looks_first: place
                 .choice("before_encrypt", &[("describe", true), ("nothing", false)])?,
             kinds: Arc::default(),
-            skew: Skew::default(),
         };
         config.checked()
     }
@@ -236,7 +230,7 @@ impl VaultConfig {
 
     /// The server's address, without a path.
     pub fn url(&self) -> String {
-        self.keys.url("")
+        self.site.endpoint(Service::Keys).url("")
     }
 
     /// The namespace.
@@ -261,19 +255,12 @@ impl Provider for VaultConfig {
         if self.openbao { &OPENBAO_CAPABILITIES } else { &CAPABILITIES }
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, _: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         let mut request = bearer::request(endpoint, ask, credentials)?;
         request.headers.extend(headers(self.namespace()));
         Ok(request)
