@@ -16,6 +16,7 @@ mod connect;
 pub(crate) mod context;
 mod exchange;
 pub(crate) mod fault;
+mod operation;
 mod places;
 pub(crate) mod record;
 mod uri;
@@ -45,7 +46,7 @@ pub use connect::{ConnectedCloud, SCHEMES, capabilities, config, connect};
 pub use exchange::Service;
 pub(crate) use exchange::{Ask, Stamp};
 use fault::Fault;
-pub use places::{Place, Places};
+pub use places::{Place, Places, check_places};
 pub use uri::CloudUri;
 
 /// The longest wrapped key, in bytes (docs/spec/envelope.md, clause 4.3).
