@@ -7,13 +7,11 @@ use keyfold::credentials::{Credentials, CredentialsProvider, Profile, StaticCred
 use keyfold::kms::azure::{self, AzureConfig};
 use keyfold::kms::cloud::{CloudUri, Places};
 use keyfold::kms::google;
-use keyfold::maybe_send::BoxFuture;
-use keyfold::transport::{HttpRequest, HttpResponse, Transport, TransportError};
-use keyfold::{Error, ErrorCode, Result, SecretBytes, WallClock};
+use keyfold::{Error, ErrorCode, Result, SecretBytes};
 
 use crate::cloud_login;
 use crate::credentials::{Environment, FileToken, invalid, read};
-use crate::http::HttpTransport;
+use crate::network::Network;
 
 /// Which of a vendor's credentials count, where a configuration says so. Either of the two passes
 /// over the environment variables that hold credentials themselves.
@@ -205,7 +203,7 @@ pub fn complete_place(environment: &Environment, uri: &str, places: &mut Places)
 
 /// Credentials for a cloud, by the URI of its KMS: from the environment, else from the vendor's own
 /// file, else, at Google and Azure, from the machine. docs/providers.md names variables and files.
-/// `http` is for what has to be exchanged for a token; nothing is sent yet.
+/// `network` is for what has to be exchanged for a token; nothing is sent yet.
 ///
 /// ```
 /// use keyfold::kms::cloud::Places;
@@ -230,68 +228,18 @@ pub fn cloud_credentials(
     uri: &str,
     places: &Places,
     choice: &CloudChoice,
-    http: &HttpTransport,
+    network: impl Into<Network>,
 ) -> Result<Arc<dyn CredentialsProvider>> {
-    find(environment, uri, places, choice, &Network::of(http))
-}
-
-/// The same over a network and a clock of the host's own.
-///
-/// # Errors
-/// Those of [`cloud_credentials`].
-pub fn cloud_credentials_over(
-    environment: &Environment,
-    uri: &str,
-    places: &Places,
-    choice: &CloudChoice,
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn WallClock>,
-) -> Result<Arc<dyn CredentialsProvider>> {
-    find(environment, uri, places, choice, &Network { transport, clock })
-}
-
-/// The network that tokens are fetched over, and the time that they end by.
-#[derive(Clone)]
-pub(crate) struct Network {
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn WallClock>,
-}
-
-impl Network {
-    pub(crate) fn of(http: &HttpTransport) -> Self {
-        Network { transport: Arc::new(http.clone()), clock: Arc::new(http.clock()) }
-    }
-
-    pub(crate) fn clock(&self) -> Arc<dyn WallClock> {
-        self.clock.clone()
-    }
-}
-
-impl Transport for Network {
-    fn send(
-        &self,
-        request: HttpRequest,
-    ) -> BoxFuture<'_, std::result::Result<HttpResponse, TransportError>> {
-        self.transport.send(request)
-    }
-}
-
-fn find(
-    environment: &Environment,
-    uri: &str,
-    places: &Places,
-    choice: &CloudChoice,
-    http: &Network,
-) -> Result<Arc<dyn CredentialsProvider>> {
+    let network = network.into();
     let uri = CloudUri::parse(uri)?;
     let scheme = uri.scheme();
     match scheme {
-        google::SCHEME => return cloud_login::google(environment, choice, http),
+        google::SCHEME => return cloud_login::google(environment, choice, &network),
         azure::SCHEME => {
             let place = places.get(&format!("{scheme}://{}", uri.place()));
             let place = place.cloned().unwrap_or_default();
             let config = AzureConfig::of_place(uri.place(), &place)?;
-            return cloud_login::azure(environment, choice, &config, http);
+            return cloud_login::azure(environment, choice, &config, &network);
         }
         _ => {}
     }
@@ -406,10 +354,10 @@ fn access_key(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
-    use crate::HttpOptions;
+    use crate::{HttpOptions, HttpTransport};
     use keyfold::kms::cloud::SCHEMES;
 
     fn with(variables: &[(&'static str, String)]) -> Environment {
