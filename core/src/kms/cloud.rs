@@ -7,8 +7,8 @@
 //! [`Transport`](crate::Transport), and [`connect`] puts around it what belongs around a KMS at
 //! the other end of a network.
 //!
-//! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`; what
-//! each provider needs and offers is in `docs/providers.md`.
+//! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`. What they
+//! share is in `docs/providers.md`; what each needs and offers is in its page, in `docs/providers`.
 
 pub(crate) mod bearer;
 mod capabilities;
@@ -48,7 +48,7 @@ use fault::Fault;
 pub use places::{Place, Places};
 pub use uri::CloudUri;
 
-/// The longest wrapped key, in bytes (docs/spec/envelope.md, clause 4.3).
+/// The longest wrapped key, in bytes (docs/spec/envelope.md, clause 4.6).
 const MAX_WRAPPED: usize = 6144;
 
 /// One cloud, as far as it differs from the others.

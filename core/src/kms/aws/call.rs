@@ -16,7 +16,7 @@ use crate::kms::{DataKeyReply, Request, Response, SignInput};
 use crate::sign::SignatureAlgorithm;
 use crate::transport::{HttpRequest, HttpResponse};
 
-/// The longest wrapped key and ciphertext, in bytes (docs/spec/envelope.md, clause 4.3).
+/// The longest wrapped key and ciphertext, in bytes (docs/spec/envelope.md, clause 4.6).
 const MAX_CIPHERTEXT: usize = 6144;
 
 /// One [`Request`] on its way, as a machine: take a request, send it, hand its answer back, until
