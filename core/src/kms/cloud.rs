@@ -3,9 +3,8 @@
 //!
 //! A provider is configuration, a signer, requests and replies, a classifier of errors, and its
 //! [`Capabilities`] as data; it stands in a module of its own beside this one, such as
-//! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a
-//! [`Transport`](crate::Transport), and [`connect`] puts around it what belongs around a KMS at
-//! the other end of a network.
+//! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a [`Transport`], and
+//! [`connect`] puts around it what belongs around a KMS at the other end of a network.
 //!
 //! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`. What they
 //! share is in `docs/providers.md`; what each needs and offers is in its page, in `docs/providers`.
