@@ -1,6 +1,7 @@
 """The guides of docs/providers: what their Python does before with the vendor's own kit, and after
 with keyfold, against the emulator. Its argument is the name of a page."""
 
+import json
 import os
 import re
 import sys
@@ -84,7 +85,8 @@ class Azure:
 
     def before(self, code):
         os.environ["REQUESTS_CA_BUNDLE"] = os.environ["EMULATOR_CERTIFICATE"]
-        code = put(code, "DefaultAzureCredential())", "credential, verify_challenge_resource=False)")
+        here = "credential, verify_challenge_resource=False)"
+        code = put(code, "DefaultAzureCredential())", here)
         code = put(code, "https://my-vault.vault.azure.net", emulator.URL)
         return (
             "from azure.identity import EnvironmentCredential\n"
@@ -105,8 +107,6 @@ class Google:
             KeyManagementServiceRestTransport,
         )
         from google.oauth2 import service_account
-
-        import json
 
         # Over REST, and as the emulator's account: the kit itself and Tink speak gRPC.
         account = Path("account.json")
@@ -144,7 +144,10 @@ class Google:
         pass
 
 
-GUIDES = {guide.__name__.lower(): guide for guide in (Tencent, Huawei, Alibaba, Vault, Azure, Google)}
+GUIDES = {
+    guide.__name__.lower(): guide
+    for guide in (Tencent, Huawei, Alibaba, Vault, Azure, Google)
+}
 
 
 def keyfold_here(places):

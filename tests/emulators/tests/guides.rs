@@ -11,7 +11,8 @@ fn holds(provider: Provider) {
     let name = provider.name();
     let Some(python) = std::env::var_os("KEYFOLD_EMULATORS_PYTHON") else {
         println!(
-            "skipped: the guide of {name}: KEYFOLD_EMULATORS_PYTHON is not set (`cargo xtask test` sets it)"
+            "skipped: the guide of {name}: KEYFOLD_EMULATORS_PYTHON is not set (`cargo xtask test` \
+             sets it)"
         );
         return;
     };
