@@ -2,7 +2,7 @@
 //!
 //! Keys are named `vault://MOUNT/KEY`, those that sign also `vault://MOUNT/KEY/VERSION`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/vault.md`.
 
 mod admin;
 mod errors;
@@ -20,12 +20,11 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
-    bearer, not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, bearer, not_understood,
 };
 use super::endpoint::Endpoint;
 use super::json::Object;
-use super::skew::Skew;
 use super::wire::Members;
 use super::{Request, Response};
 use crate::credentials::Credentials;
@@ -131,9 +130,7 @@ const SETTINGS: [&str; 10] = [
 /// ```
 #[derive(Clone, Debug)]
 pub struct VaultConfig {
-    place: String,
-    keys: Endpoint,
-    secrets: Endpoint,
+    site: Site,
     mount: String,
     kv: String,
     field: String,
@@ -143,7 +140,6 @@ pub struct VaultConfig {
     looks_first: bool,
     /// The types of keys that have been looked up: they never change.
     kinds: Arc<Mutex<BTreeMap<String, String>>>,
-    skew: Skew,
 }
 
 impl VaultConfig {
@@ -186,13 +182,12 @@ impl VaultConfig {
         place.check_settings(&SETTINGS)?;
         let address = place.keys.as_ref();
         let address = address.ok_or_else(|| refused("no address of Vault is configured"))?;
+        let address = Endpoint::parse(address)?;
         let setting = |name: &str, default: &str| {
             place.settings.get(name).map_or_else(|| default.to_owned(), Clone::clone)
         };
         let config = VaultConfig {
-            place: name.to_owned(),
-            keys: Endpoint::parse(address)?,
-            secrets: Endpoint::parse(place.secrets.as_ref().unwrap_or(address))?,
+            site: Site::new(name, address.clone(), address).configured(name, place)?,
             mount: place.region.clone().unwrap_or_else(|| name.to_owned()),
             kv: setting("kv", KV),
             field: setting("field", FIELD),
@@ -201,7 +196,6 @@ impl VaultConfig {
             looks_first: place
                 .choice("before_encrypt", &[("describe", true), ("nothing", false)])?,
             kinds: Arc::default(),
-            skew: Skew::default(),
         };
         config.checked()
     }
@@ -238,7 +232,7 @@ impl VaultConfig {
 
     /// The server's address, without a path.
     pub fn url(&self) -> String {
-        self.keys.url("")
+        self.site.endpoint(Service::Keys).url("")
     }
 
     /// The namespace.
@@ -263,19 +257,12 @@ impl Provider for VaultConfig {
         if self.openbao { &OPENBAO_CAPABILITIES } else { &CAPABILITIES }
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, _: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         let mut request = bearer::request(endpoint, ask, credentials)?;
         request.headers.extend(headers(self.namespace()));
         Ok(request)

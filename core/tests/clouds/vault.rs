@@ -933,7 +933,7 @@ fn places_are_configured() {
     assert!(asked.call(&read).is_ok());
     let urls = asked.sent().into_iter().map(|request| {
         assert_eq!(header(&request, "x-vault-namespace"), Some("team/a"));
-        request.url
+        request.url.clone()
     });
     let expected = [
         format!("{URL}/v1/eng/transit/keys/docs"),
