@@ -7,7 +7,9 @@ use keyfold::credentials::{Credentials, CredentialsProvider, Profile, StaticCred
 use keyfold::kms::azure::{self, AzureConfig};
 use keyfold::kms::cloud::{CloudUri, Places};
 use keyfold::kms::google;
-use keyfold::{Error, ErrorCode, Result, SecretBytes};
+use keyfold::maybe_send::BoxFuture;
+use keyfold::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+use keyfold::{Error, ErrorCode, Result, SecretBytes, WallClock};
 
 use crate::cloud_login;
 use crate::credentials::{Environment, FileToken, invalid, read};
@@ -229,6 +231,57 @@ pub fn cloud_credentials(
     places: &Places,
     choice: &CloudChoice,
     http: &HttpTransport,
+) -> Result<Arc<dyn CredentialsProvider>> {
+    find(environment, uri, places, choice, &Network::of(http))
+}
+
+/// The same over a network and a clock of the host's own.
+///
+/// # Errors
+/// Those of [`cloud_credentials`].
+pub fn cloud_credentials_over(
+    environment: &Environment,
+    uri: &str,
+    places: &Places,
+    choice: &CloudChoice,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn WallClock>,
+) -> Result<Arc<dyn CredentialsProvider>> {
+    find(environment, uri, places, choice, &Network { transport, clock })
+}
+
+/// The network that tokens are fetched over, and the time that they end by.
+#[derive(Clone)]
+pub(crate) struct Network {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn WallClock>,
+}
+
+impl Network {
+    pub(crate) fn of(http: &HttpTransport) -> Self {
+        Network { transport: Arc::new(http.clone()), clock: Arc::new(http.clock()) }
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn WallClock> {
+        self.clock.clone()
+    }
+}
+
+impl Transport for Network {
+    fn send(
+        &self,
+        request: HttpRequest,
+    ) -> BoxFuture<'_, std::result::Result<HttpResponse, TransportError>> {
+        self.transport.send(request)
+    }
+}
+
+fn find(
+    environment: &Environment,
+    uri: &str,
+    places: &Places,
+    choice: &CloudChoice,
+    http: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     let uri = CloudUri::parse(uri)?;
     let scheme = uri.scheme();

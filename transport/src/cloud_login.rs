@@ -11,8 +11,7 @@ use keyfold::credentials::{
 use keyfold::kms::azure::AzureConfig;
 use keyfold::{Result, SecretBytes, SystemRng};
 
-use crate::HttpTransport;
-use crate::cloud_credentials::CloudChoice;
+use crate::cloud_credentials::{CloudChoice, Network};
 use crate::credentials::{Environment, FileToken, invalid, read};
 
 /// The file that is named, else the one of Google's own tools, else the metadata service of the
@@ -20,7 +19,7 @@ use crate::credentials::{Environment, FileToken, invalid, read};
 pub(crate) fn google(
     environment: &Environment,
     choice: &CloudChoice,
-    http: &HttpTransport,
+    http: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice.profile.is_some() {
         return Err(invalid("a file of Google's has no profiles: name the file itself"));
@@ -38,7 +37,7 @@ pub(crate) fn google(
     Ok(kept(source, http))
 }
 
-fn of_google_file(path: &Path, http: &HttpTransport) -> Result<Box<dyn CredentialsProvider>> {
+fn of_google_file(path: &Path, http: &Network) -> Result<Box<dyn CredentialsProvider>> {
     let file = SecretBytes::from(read(path)?.as_slice());
     let not_a_key = match GoogleServiceAccount::parse(&file) {
         Ok(account) => {
@@ -64,7 +63,7 @@ pub(crate) fn azure(
     environment: &Environment,
     choice: &CloudChoice,
     config: &AzureConfig,
-    http: &HttpTransport,
+    http: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice != &CloudChoice::default() {
         return Err(invalid("Azure's credentials are in variables, and in no file with profiles"));
@@ -117,17 +116,14 @@ pub(crate) fn azure(
 }
 
 /// Until it ends.
-fn kept(
-    source: Box<dyn CredentialsProvider>,
-    http: &HttpTransport,
-) -> Arc<dyn CredentialsProvider> {
+fn kept(source: Box<dyn CredentialsProvider>, http: &Network) -> Arc<dyn CredentialsProvider> {
     Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), http.clock()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HttpOptions;
+    use crate::{HttpOptions, HttpTransport};
     use keyfold::ErrorCode;
     use keyfold::kms::cloud::Place;
 
@@ -146,7 +142,7 @@ mod tests {
     #[test]
     fn azure_shows_who_it_is_in_one_way() {
         let config = AzureConfig::of_place("my-vault", &Place::default()).expect("a vault");
-        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
+        let http = Network::of(&HttpTransport::new(&HttpOptions::default()).expect("a transport"));
         let take = |variables: &[(&'static str, &str)]| {
             refused(azure(&with(variables), &CloudChoice::default(), &config, &http))
         };
@@ -179,7 +175,7 @@ mod tests {
 
     #[test]
     fn google_takes_two_kinds_of_files() {
-        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
+        let http = Network::of(&HttpTransport::new(&HttpOptions::default()).expect("a transport"));
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("account.json");
         let take = |text: &str| {

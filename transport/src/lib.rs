@@ -31,7 +31,9 @@ mod tls;
 mod worker;
 
 pub use clock::SystemClock;
-pub use cloud_credentials::{CloudChoice, cloud_credentials, complete_place};
+pub use cloud_credentials::{
+    CloudChoice, cloud_credentials, cloud_credentials_over, complete_place,
+};
 pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
 pub use http::{HttpOptions, HttpTransport, Proxy};
 pub use remote::{RemoteKms, RemoteOptions, connect, connect_cloud, connect_over};

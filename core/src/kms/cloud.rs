@@ -3,9 +3,8 @@
 //!
 //! A provider is configuration, a signer, requests and replies, a classifier of errors, and its
 //! [`Capabilities`] as data; it stands in a module of its own beside this one, such as
-//! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a
-//! [`Transport`](crate::Transport), and [`connect`] puts around it what belongs around a KMS at
-//! the other end of a network.
+//! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a [`Transport`], and
+//! [`connect`] puts around it what belongs around a KMS at the other end of a network.
 //!
 //! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`; what
 //! each provider needs and offers is in `docs/providers.md`.
@@ -16,8 +15,10 @@ mod connect;
 pub(crate) mod context;
 mod exchange;
 pub(crate) mod fault;
+mod operation;
 mod places;
 pub(crate) mod record;
+mod site;
 mod uri;
 
 use std::sync::Arc;
@@ -28,7 +29,6 @@ use zeroize::Zeroizing;
 
 use super::admin::{AdminRequest, AdminResponse, KmsAdmin};
 use super::driver::Driver;
-use super::skew::Skew;
 pub(crate) use super::wire::not_understood;
 use super::{DataKeyReply, Kms, Request, Response};
 use crate::clock::WallClock;
@@ -46,7 +46,8 @@ pub use connect::{ConnectedCloud, SCHEMES, capabilities, config, connect};
 pub use exchange::Service;
 pub(crate) use exchange::{Ask, Stamp};
 use fault::Fault;
-pub use places::{Place, Places};
+pub use places::{Place, Places, check_places};
+pub(crate) use site::Site;
 pub use uri::CloudUri;
 
 /// The longest ciphertext, in bytes: small data with all that a service adds to it.
@@ -56,10 +57,8 @@ const MAX_CIPHERTEXT: usize = 64 * 1024;
 pub(crate) trait Provider: MaybeSendSync {
     fn capabilities(&self) -> &'static Capabilities;
 
-    /// The place that its keys are named by.
-    fn place(&self) -> &str;
-
-    fn skew(&self) -> &Skew;
+    /// Where its services answer.
+    fn site(&self) -> &Site;
 
     /// The HTTP request, signed.
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest>;
@@ -138,7 +137,7 @@ impl CloudConfig {
 
     /// The URI of the KMS; those of its keys go on with `/`.
     pub fn uri(&self) -> String {
-        format!("{}://{}", self.0.capabilities().scheme, self.0.place())
+        format!("{}://{}", self.0.capabilities().scheme, self.0.site().place())
     }
 }
 
@@ -266,7 +265,8 @@ impl KmsAdmin for CloudKms {
 /// `invalid_argument` for a key of another KMS.
 pub(crate) fn name_of<'k>(provider: &dyn Provider, key: &'k KeyUri) -> Result<&'k str> {
     let uri = CloudUri::parse(key.as_str())?;
-    let ours = uri.scheme() == provider.capabilities().scheme && uri.place() == provider.place();
+    let ours =
+        uri.scheme() == provider.capabilities().scheme && uri.place() == provider.site().place();
     match uri.name() {
         Some(name) if ours => Ok(name),
         _ => Err(Error::invalid("the key is of another KMS than the one that is asked")),
@@ -275,7 +275,7 @@ pub(crate) fn name_of<'k>(provider: &dyn Provider, key: &'k KeyUri) -> Result<&'
 
 /// The URI of a key that the provider has named.
 pub(crate) fn uri_of(provider: &dyn Provider, name: &str) -> Result<KeyUri> {
-    CloudUri::of_key(provider.capabilities().scheme, provider.place(), name)
+    CloudUri::of_key(provider.capabilities().scheme, provider.site().place(), name)
 }
 
 /// What goes into the envelope, or into the record of small data.

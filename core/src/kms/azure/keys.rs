@@ -67,12 +67,7 @@ impl AzureConfig {
             Request::Verify { key, algorithm, input, signature } => {
                 let response = self.look_up(link, KeyName::of(self, key)?).await?;
                 let public = PublicKey(public_key(usable(&response)?.jwk)?);
-                match input {
-                    SignInput::Message(message) => public.verify(*algorithm, message, signature),
-                    SignInput::Digest(digest) => {
-                        public.verify_digest(*algorithm, digest, signature)
-                    }
-                }?;
+                input.verify(&public, *algorithm, signature)?;
                 Ok(Response::Verified)
             }
             Request::GetPublicKey { key } => {
