@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from . import kms
-    from ._types import Path, Text
-
     from ._cloud import Capabilities
-    from ._types import AnyAsyncKms
+    from ._types import AnyAsyncKms, Path, Text
 
     _Token = Union[str, _keyfold.Secret]
     _Credentials = Union[_keyfold.AccessKey, str, _keyfold.Secret, None]
@@ -107,7 +105,7 @@ class KeyAdmin:
     __slots__ = ()
 
     _scheme = "keyfold"
-    #: Whether it is a cloud whose keys are named by their whole URIs, and managed as far as it goes.
+    #: Whether it is a cloud: keys are named by their whole URIs there, and not all can be done.
     _cloud = False
 
     if TYPE_CHECKING:
@@ -441,7 +439,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
             ca=ca,
             client_certificate=client_certificate,
             proxy=proxy,
-            places=None if places is None else {name: dict(place) for name, place in places.items()},
+            places={name: dict(place) for name, place in (places or {}).items()},
             credentials_file=credentials_file,
             credentials_profile=credentials_profile,
         )
