@@ -11,15 +11,16 @@ use keyfold::credentials::{
 use keyfold::kms::azure::AzureConfig;
 use keyfold::{Result, SecretBytes, SystemRng};
 
-use crate::cloud_credentials::{CloudChoice, Network};
+use crate::cloud_credentials::CloudChoice;
 use crate::credentials::{Environment, FileToken, invalid, read};
+use crate::network::Network;
 
 /// The file that is named, else the one of Google's own tools, else the metadata service of the
 /// machine.
 pub(crate) fn google(
     environment: &Environment,
     choice: &CloudChoice,
-    http: &Network,
+    network: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice.profile.is_some() {
         return Err(invalid("a file of Google's has no profiles: name the file itself"));
@@ -30,19 +31,20 @@ pub(crate) fn google(
         file.exists().then_some(file)
     };
     let named = environment.get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let Network { transport, clock } = network.clone();
     let source = match choice.file.clone().or(named).or_else(usual) {
-        Some(path) => of_google_file(&path, http)?,
-        None => Box::new(GoogleMetadataCredentials::new(http.clone(), http.clock())),
+        Some(path) => of_google_file(&path, network)?,
+        None => Box::new(GoogleMetadataCredentials::new(transport, clock)),
     };
-    Ok(kept(source, http))
+    Ok(kept(source, network))
 }
 
-fn of_google_file(path: &Path, http: &Network) -> Result<Box<dyn CredentialsProvider>> {
+fn of_google_file(path: &Path, network: &Network) -> Result<Box<dyn CredentialsProvider>> {
     let file = SecretBytes::from(read(path)?.as_slice());
+    let Network { transport, clock } = network.clone();
     let not_a_key = match GoogleServiceAccount::parse(&file) {
         Ok(account) => {
-            let (http, clock) = (http.clone(), http.clock());
-            return Ok(Box::new(GoogleServiceAccountCredentials::new(http, clock, account)));
+            return Ok(Box::new(GoogleServiceAccountCredentials::new(transport, clock, account)));
         }
         Err(error) => error,
     };
@@ -54,7 +56,7 @@ fn of_google_file(path: &Path, http: &Network) -> Result<Box<dyn CredentialsProv
         ))
     })?;
     let token = Box::new(FileToken::new(account.token_file()));
-    Ok(Box::new(GoogleFederatedCredentials::new(http.clone(), http.clock(), account, token)))
+    Ok(Box::new(GoogleFederatedCredentials::new(transport, clock, account, token)))
 }
 
 /// The application that the environment names, by its secret, its certificate or the token of
@@ -63,7 +65,7 @@ pub(crate) fn azure(
     environment: &Environment,
     choice: &CloudChoice,
     config: &AzureConfig,
-    http: &Network,
+    network: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice != &CloudChoice::default() {
         return Err(invalid("Azure's credentials are in variables, and in no file with profiles"));
@@ -71,7 +73,7 @@ pub(crate) fn azure(
     let resource = config.resource();
     let client = environment.get("AZURE_CLIENT_ID");
     let tenant = environment.get("AZURE_TENANT_ID");
-    let (transport, clock) = (http.clone(), http.clock());
+    let Network { transport, clock } = network.clone();
     let source: Box<dyn CredentialsProvider> = match (client, tenant) {
         (Some(client), Some(tenant)) => {
             let authority = match environment.get("AZURE_AUTHORITY_HOST") {
@@ -112,15 +114,15 @@ pub(crate) fn azure(
             Box::new(made?)
         }
     };
-    Ok(kept(source, http))
+    Ok(kept(source, network))
 }
 
 /// Until it ends.
-fn kept(source: Box<dyn CredentialsProvider>, http: &Network) -> Arc<dyn CredentialsProvider> {
-    Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), http.clock()))
+fn kept(source: Box<dyn CredentialsProvider>, network: &Network) -> Arc<dyn CredentialsProvider> {
+    Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), network.clock.clone()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
     use crate::{HttpOptions, HttpTransport};
@@ -142,9 +144,14 @@ mod tests {
     #[test]
     fn azure_shows_who_it_is_in_one_way() {
         let config = AzureConfig::of_place("my-vault", &Place::default()).expect("a vault");
-        let http = Network::of(&HttpTransport::new(&HttpOptions::default()).expect("a transport"));
+        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
         let take = |variables: &[(&'static str, &str)]| {
-            refused(azure(&with(variables), &CloudChoice::default(), &config, &http))
+            refused(azure(
+                &with(variables),
+                &CloudChoice::default(),
+                &config,
+                &Network::from(&http),
+            ))
         };
         let id = ("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555");
         let tenant = ("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
@@ -169,20 +176,20 @@ mod tests {
         let certificate = [id, tenant, ("AZURE_CLIENT_CERTIFICATE_PATH", "/nowhere/client.pem")];
         assert_eq!(take(&certificate), Some(ErrorCode::Io));
         let file = CloudChoice { file: Some("file".into()), profile: None };
-        let made = azure(&with(&[]), &file, &config, &http);
+        let made = azure(&with(&[]), &file, &config, &Network::from(&http));
         assert_eq!(refused(made), Some(ErrorCode::InvalidArgument));
     }
 
     #[test]
     fn google_takes_two_kinds_of_files() {
-        let http = Network::of(&HttpTransport::new(&HttpOptions::default()).expect("a transport"));
+        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("account.json");
         let take = |text: &str| {
             std::fs::write(&path, text).expect("written");
             let path = path.to_str().expect("a path");
             let named = with(&[("GOOGLE_APPLICATION_CREDENTIALS", path)]);
-            google(&named, &CloudChoice::default(), &http)
+            google(&named, &CloudChoice::default(), &Network::from(&http))
         };
         let federated = r#"{
             "type": "external_account",
@@ -198,8 +205,14 @@ mod tests {
         assert!(!user.to_string().contains("hidden"), "{user}");
         assert_eq!(refused(take("")), Some(ErrorCode::InvalidArgument));
         let nowhere = CloudChoice { file: Some("/nowhere/account.json".into()), profile: None };
-        assert_eq!(refused(google(&with(&[]), &nowhere, &http)), Some(ErrorCode::Io));
+        assert_eq!(
+            refused(google(&with(&[]), &nowhere, &Network::from(&http))),
+            Some(ErrorCode::Io)
+        );
         let profile = CloudChoice { file: None, profile: Some("work".into()) };
-        assert_eq!(refused(google(&with(&[]), &profile, &http)), Some(ErrorCode::InvalidArgument));
+        assert_eq!(
+            refused(google(&with(&[]), &profile, &Network::from(&http))),
+            Some(ErrorCode::InvalidArgument)
+        );
     }
 }
