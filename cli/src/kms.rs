@@ -140,15 +140,19 @@ impl Network {
     }
 
     /// Makes ready what a cloud needs; nothing is sent yet.
-    pub(crate) fn cloud(&self, uri: &str, of: &Configuration) -> Result<ConnectedCloud> {
+    pub(crate) fn cloud(
+        &self,
+        uri: &str,
+        of: &Configuration,
+        options: &RemoteOptions,
+    ) -> Result<ConnectedCloud> {
         let places = of.places_with(uri);
         // What is configured wrongly is told before what is not there.
         cloud::config(uri, &places)?;
         let environment = Environment::of_process();
         let choice = of.profile.choice();
         let credentials = cloud_credentials(&environment, uri, &places, &choice, &self.http)?;
-        let options = RemoteOptions::default();
-        connect_cloud(uri, &places, credentials, self.http.clone(), &options)
+        connect_cloud(uri, &places, credentials, self.http.clone(), options)
     }
 }
 

@@ -3,19 +3,22 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyfold::kms::admin::{AdminRequest, KmsAdmin as _};
 use keyfold::kms::aws::{KEYFOLD_SCHEME, Service};
 use keyfold::kms::cloud::{self, Capabilities, CloudUri, ConnectedCloud, Places};
 use keyfold::kms::{Request, Response, make_token};
-use keyfold::{Client, Error, ErrorCode, KeyUri, Kms, RouterKms, SecretBytes, SystemRng};
+use keyfold::{
+    Client, Error, ErrorCode, KeyUri, Kms, RetryLimits, RouterKms, SecretBytes, SystemRng,
+};
 use keyfold_kms::EmbeddedKms;
 use keyfold_kms::engine::Operation;
 use keyfold_kms::types::{
     DescribeKeyRequest, DescribeSecretRequest, GetRandomPasswordRequest, KeyMetadata,
     PutSecretValueRequest, PutSecretValueResponse, SecretText, Sensitive,
 };
-use keyfold_transport::RemoteKms;
+use keyfold_transport::{RemoteKms, RemoteOptions};
 use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -120,9 +123,21 @@ impl Session {
         if let Some(kms) = self.clouds.borrow().get(uri) {
             return Ok(kms.clone());
         }
-        let kms = Arc::new(self.network()?.cloud(uri, &self.configuration)?);
+        let options = RemoteOptions::default();
+        let kms = Arc::new(self.network()?.cloud(uri, &self.configuration, &options)?);
         self.clouds.borrow_mut().insert(uri.to_owned(), kms.clone());
         Ok(kms)
+    }
+
+    /// A cloud's KMS for a server that passes requests on: nothing is repeated, for its clients
+    /// repeat. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// Those of [`cloud`](Session::cloud).
+    pub(crate) fn upstream(&self, uri: &str, deadline: Duration) -> Result<Arc<ConnectedCloud>> {
+        let retry = RetryLimits { max_retries: 0, ..RetryLimits::default() };
+        let options = RemoteOptions { retry, deadline, ..RemoteOptions::default() };
+        Ok(Arc::new(self.network()?.cloud(uri, &self.configuration, &options)?))
     }
 
     /// The cloud that has this key or, where none is named, the one that this run works with;

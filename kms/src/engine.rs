@@ -21,6 +21,8 @@ mod pages;
 pub(crate) mod permissions;
 mod policies;
 mod queue;
+#[cfg(feature = "server")]
+mod relay;
 mod resolve;
 mod rotation;
 mod secrets;
@@ -55,6 +57,8 @@ use authorize::KeyPolicy;
 pub use known::Generation;
 pub use narrowing::Narrowing;
 pub use queue::{Begun, Pending, Stale};
+#[cfg(feature = "server")]
+pub(crate) use relay::Relayed;
 pub use tick::Tick;
 #[cfg(feature = "server")]
 pub(crate) use view::CachedRow;

@@ -59,6 +59,7 @@ mod http;
 mod limit;
 pub mod observe;
 mod operations;
+mod relay;
 mod reply;
 mod strict;
 mod tls;
@@ -67,13 +68,14 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use hyper_util::rt::TokioTimer;
+use keyfold::Kms;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::Engine;
@@ -85,12 +87,14 @@ use connection::Connections;
 use console::Console;
 use host::Host;
 use limit::Rates;
+use relay::Relay;
 use tls::Tls;
 
 pub use config::{
     CorsConfig, DEFAULT_LISTEN, LimitConfig, MetricsConfig, Rate, RateConfig, ServerConfig,
     TlsConfig,
 };
+pub use relay::{RelayConfig, RelayRule};
 
 /// Between two pings on an idle HTTP/2 connection, and how long the answer may take.
 const PING: Duration = Duration::from_secs(30);
@@ -107,6 +111,8 @@ pub(crate) struct App {
     rates: Rates,
     slots: Semaphore,
     health: health::Health,
+    /// Set before the first request, where there is one.
+    relay: OnceLock<Arc<Relay>>,
 }
 
 /// A server that is bound to its address.
@@ -119,6 +125,7 @@ pub struct Server {
     open: Box<Open>,
     control: Control,
     console: Option<Console>,
+    upstreams: Vec<(String, Arc<dyn Kms>)>,
 }
 
 /// Opens the engine.
@@ -177,6 +184,7 @@ impl Server {
             rates: Rates::new(&config.rates),
             slots: Semaphore::new(config.limits.concurrent_requests),
             health: health::Health::default(),
+            relay: OnceLock::new(),
             config,
         };
         // Metrics are counted from the first request on.
@@ -190,6 +198,7 @@ impl Server {
             open: Box::new(open),
             control: Control(Arc::default()),
             console: None,
+            upstreams: Vec::new(),
         })
     }
 
@@ -216,6 +225,33 @@ impl Server {
         files: impl IntoIterator<Item = (String, &'static [u8])>,
     ) -> Self {
         self.console = Some(Console::new(files));
+        self
+    }
+
+    /// Connects one of the clouds that [`RelayConfig::upstreams`] names: requests about its keys,
+    /// whose names begin with this URI, are passed on to this KMS. It should have a breaker, but
+    /// repeat nothing: clients do.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use keyfold_kms::server::{RelayConfig, Server, ServerConfig};
+    /// use keyfold_kms::{EmbeddedKms, Engine, OpenError};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let upstreams = vec!["tencent://ap-guangzhou".to_owned()];
+    /// let relay = RelayConfig { upstreams, ..RelayConfig::default() };
+    /// let config =
+    ///     ServerConfig { listen: "127.0.0.1:0".parse()?, relay, ..ServerConfig::default() };
+    /// # let cloud = EmbeddedKms::in_memory()?; // `keyfold_transport::connect_cloud` makes one
+    /// let server = Server::bind(config, || Engine::in_memory().map_err(OpenError::from))?
+    ///     .with_upstream("tencent://ap-guangzhou", Arc::new(cloud));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_upstream(mut self, uri: impl Into<String>, kms: Arc<dyn Kms>) -> Self {
+        self.upstreams.push((uri.into(), kms));
         self
     }
 
@@ -267,9 +303,14 @@ impl Server {
     /// `limits.shutdown_seconds` are over, and everything queued is committed.
     ///
     /// # Errors
-    /// [`ServeError::Io`] where accepting fails for good.
+    /// [`ServeError::Io`] where accepting fails for good; [`ServeError::Config`] where a cloud is
+    /// configured and not connected, or the other way.
     pub async fn run(self) -> Result<(), ServeError> {
-        let Server { app, listener, metrics, tls, open, control, console, .. } = self;
+        let Server { app, listener, metrics, tls, open, control, console, upstreams, .. } = self;
+        let relay = Relay::new(&app.config.relay, upstreams).map_err(ServeError::config)?;
+        if let Some(relay) = relay {
+            let _ = app.relay.set(Arc::new(relay));
+        }
         let background = Background::start(app.clone(), open);
         let handle = Handle::new();
         let metrics_handle = Handle::new();

@@ -6,8 +6,11 @@ mod telemetry;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use keyfold::kms::cloud::ConnectedCloud;
 use keyfold::{Error, ErrorCode};
 use keyfold_kms::OpenError;
 use keyfold_kms::server::{Control, ServeError, Server};
@@ -49,6 +52,10 @@ pub(crate) struct Args {
     /// Origin of web pages that may call, such as https://app.example.com; may stand several times
     #[arg(long, value_name = "ORIGIN", env = "KEYFOLD_ORIGINS", value_delimiter = ',')]
     origin: Vec<String>,
+    /// Cloud to sign requests for, such as tencent://ap-guangzhou, with the credentials that are
+    /// found here; the configuration file says who may use its keys. May stand several times
+    #[arg(long, value_name = "URI", env = "KEYFOLD_UPSTREAMS", value_delimiter = ',')]
+    upstream: Vec<String>,
     /// Serve no web page at /console
     #[arg(long, env = "KEYFOLD_NO_CONSOLE")]
     no_console: bool,
@@ -89,6 +96,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     if args.check {
         return check(session, &settings);
     }
+    let upstreams = connect(session, &settings)?;
     let _telemetry = telemetry::start(&settings)?;
     let (home, first) = (settings.home.clone(), AtomicBool::new(true));
     let open = move || {
@@ -100,6 +108,9 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         .map_err(|error| explain(error, |error| settings.home.explain(error)))?;
     if settings.console {
         server = server.with_console(console());
+    }
+    for (uri, kms) in upstreams {
+        server = server.with_upstream(uri, kms);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -113,6 +124,16 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         session.console.answer(&json!({ "listening": url }), format!("listening on {url}"))?;
         server.run().await.map_err(|error| explain(error, Error::from))
     })
+}
+
+/// The clouds, made ready; nothing is sent yet.
+fn connect(session: &Session, settings: &Settings) -> Result<Vec<(String, Arc<ConnectedCloud>)>> {
+    // What is configured wrongly is told before what is not there.
+    settings.server.check().map_err(|error| explain(error, Error::from))?;
+    let relay = &settings.server.relay;
+    let deadline = Duration::from_secs(relay.timeout_seconds);
+    let connect = |uri: &String| Ok((uri.clone(), session.upstream(uri, deadline)?));
+    relay.upstreams.iter().map(connect).collect()
 }
 
 /// The files of the web page, where this binary was built with them.
@@ -142,6 +163,7 @@ fn console() -> [(String, &'static [u8]); 0] {
 fn check(session: &Session, settings: &Settings) -> Result<()> {
     telemetry::check(settings)?;
     Server::check(&settings.server).map_err(|error| explain(error, Error::from))?;
+    let upstreams = connect(session, settings)?;
     let engine = settings.home.engine(Ask::Never).map_err(|error| settings.home.explain(error))?;
     let slot = engine.opened_by().map_or("none", |slot| slot.label.as_str());
     let server = &settings.server;
@@ -152,18 +174,27 @@ fn check(session: &Session, settings: &Settings) -> Result<()> {
         "metrics": server.metrics.listen.map(|address| format!("http://{address}/metrics")),
         "client_certificates": server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
         "origins": server.cors.origins,
+        "upstreams": server.relay.upstreams,
         "store_id": engine.store_id().to_string(),
         "account": engine.realm().account,
         "region": engine.realm().region,
         "root_slot": slot,
     });
-    let text = format!(
+    let mut text = format!(
         "the configuration is valid\nwould listen on {url}\nstore {} of account {} in {}\n\
          the root key is opened by slot {slot}",
         engine.store_id(),
         engine.realm().account,
         engine.realm().region,
     );
+    for (uri, _) in upstreams {
+        let of = |key: &str| key.starts_with(&uri);
+        let rules = server.relay.rules.iter().filter(|rule| of(&rule.key)).count();
+        text += &match rules {
+            0 => format!("\nwould relay to {uri}, for nobody: relay.rules names nobody"),
+            rules => format!("\nwould relay to {uri}, by {rules} of relay.rules"),
+        };
+    }
     session.console.answer(&answer, text)
 }
 

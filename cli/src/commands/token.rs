@@ -6,6 +6,7 @@ use keyfold_kms::types::IssueTokenRequest;
 use serde_json::json;
 
 use crate::fault::{self, Result};
+use crate::kms::place_of;
 use crate::names::{self, KeyName, Pair};
 use crate::session::Session;
 
@@ -50,7 +51,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         [] => vec!["*".to_owned()],
         allow => allow.to_vec(),
     };
-    let key = |key: &KeyName| Ok(session.uri(key)?.rest().to_owned());
+    let key = |key: &KeyName| {
+        let uri = session.uri(key)?;
+        // A key of a cloud is named in whole, for the server that passes requests on.
+        let name = if place_of(&uri).is_some() { uri.as_str() } else { uri.rest() };
+        Ok(name.to_owned())
+    };
     let expires_in_seconds = u32::try_from(args.expires.as_secs())
         .ok()
         .filter(|seconds| *seconds <= 86_400)

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::driver::{Driver, Machine};
 use super::endpoint::{Endpoint, check_region};
+use super::router::rewrap_across;
 use super::skew::Skew;
 use super::{Kms, Request, Response, wire};
 use crate::clock::WallClock;
@@ -212,7 +213,25 @@ impl AwsConfig {
         if key.scheme() == self.scheme {
             return Ok(key.rest());
         }
+        if self.relays(key) {
+            return Ok(key.as_str());
+        }
         Err(Error::invalid("the key is of another KMS than the one that is asked"))
+    }
+
+    /// Whether a key is of a cloud that keyfold's server may speak to for us; the server knows
+    /// which of them it does (docs/kms-protocol.md).
+    fn relays(&self, key: &KeyUri) -> bool {
+        self.cloud_of(key).is_some()
+    }
+
+    /// Scheme and place of such a key.
+    fn cloud_of<'k>(&self, key: &'k KeyUri) -> Option<(&'k str, &'k str)> {
+        if self.scheme != KEYFOLD_SCHEME || key.scheme() == KEYFOLD_SCHEME {
+            return None;
+        }
+        let (place, _name) = key.rest().strip_prefix("//")?.split_once('/')?;
+        Some((key.scheme(), place))
     }
 }
 
@@ -300,7 +319,12 @@ impl<T: Transport> AwsKms<T> {
 
 impl<T: Transport> Kms for AwsKms<T> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async {
+        Box::pin(async move {
+            if let Request::Rewrap { wrapped, context, key, to } = request
+                && self.config.cloud_of(&wrapped.key) != self.config.cloud_of(to)
+            {
+                return rewrap_across((self, self), wrapped, context, key.as_ref(), to).await;
+            }
             let mut driven = Driven { machine: Call::new(&self.config, request)?, answer: None };
             self.driver.drive(&mut driven).await?;
             driven.answer.ok_or_else(wire::not_understood)

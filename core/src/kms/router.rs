@@ -1,8 +1,9 @@
 //! Several KMS behind one: a keyring may then name keys of several regions or services.
 
 use super::{Kms, Request, Response, unexpected_response};
+use crate::context::EncryptionContext;
 use crate::error::{Error, Result};
-use crate::keys::{KeyUri, SecretBytes};
+use crate::keys::{KeyUri, SecretBytes, WrappedKey};
 use crate::maybe_send::BoxFuture;
 
 /// Sends each request to the KMS whose keys it names, by how the key URI starts.
@@ -89,16 +90,7 @@ impl RouterKms {
         if let Request::Rewrap { wrapped, context, key, to } = request {
             let (target, target_kms) = self.of_key(Some(to))?;
             if target != from {
-                // No service can do it for the other (docs/spec/envelope.md, clause 9.3).
-                let (wrapped, context) = (wrapped.clone(), context.clone());
-                let unwrap =
-                    Request::Unwrap { wrapped, context: context.clone(), key: key.clone() };
-                let Response::Unwrapped(data_key) = kms.call(&unwrap).await? else {
-                    return Err(unexpected_response());
-                };
-                let data_key = SecretBytes::from(data_key.0.expose().as_slice());
-                let wrap = Request::Wrap { key: to.clone(), data_key, context };
-                return target_kms.call(&wrap).await;
+                return rewrap_across((kms, target_kms), wrapped, context, key.as_ref(), to).await;
             }
         }
         kms.call(request).await
@@ -109,4 +101,23 @@ impl Kms for RouterKms {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.send(request))
     }
+}
+
+/// Wraps a data key of one service under a key of another: no service can do it for the other
+/// (docs/spec/envelope.md, clause 9.3).
+pub(crate) async fn rewrap_across(
+    (from_kms, to_kms): (&dyn Kms, &dyn Kms),
+    wrapped: &WrappedKey,
+    context: &EncryptionContext,
+    key: Option<&KeyUri>,
+    to: &KeyUri,
+) -> Result<Response> {
+    let (wrapped, context) = (wrapped.clone(), context.clone());
+    let unwrap = Request::Unwrap { wrapped, context: context.clone(), key: key.cloned() };
+    let Response::Unwrapped(data_key) = from_kms.call(&unwrap).await? else {
+        return Err(unexpected_response());
+    };
+    let data_key = SecretBytes::from(data_key.0.expose().as_slice());
+    let wrap = Request::Wrap { key: to.clone(), data_key, context };
+    to_kms.call(&wrap).await
 }

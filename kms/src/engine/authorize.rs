@@ -137,6 +137,14 @@ impl Caller {
         self
     }
 
+    /// The same, on no row: for a record of what has been done already.
+    #[must_use]
+    #[cfg(feature = "server")]
+    pub(super) fn resting_on_nothing(mut self) -> Self {
+        self.footing.clear();
+        self
+    }
+
     pub(super) fn footing(&self) -> &[Footing] {
         &self.footing
     }

@@ -99,7 +99,7 @@ impl Engine {
         Ok(work.answer(done))
     }
 
-    fn perform_work(
+    pub(super) fn perform_work(
         &self,
         caller: &Caller,
         work: &mut dyn Work,

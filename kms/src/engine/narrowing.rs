@@ -4,7 +4,7 @@ use keyfold::EncryptionContext;
 use uuid::Uuid;
 
 use super::work::Work;
-use super::{Call, permissions};
+use super::{Call, Caller, permissions};
 use crate::error::{KmsError, KmsErrorCode, Result};
 use crate::rows::KeyRow;
 
@@ -23,7 +23,8 @@ const WITH_CONTEXT: &[&str] = &[
 /// done. Every part that is left out limits nothing.
 ///
 /// * **Operations**: names such as `kms:Decrypt`, `Decrypt`, `secretsmanager:*`.
-/// * **Keys**: ids, ARNs or aliases; an alias stands for the key that it points to at that time.
+/// * **Keys**: ids, ARNs or aliases; an alias stands for the key that it points to at that time. A
+///   key or secret of a cloud, which the server passes requests on for, is named by its full URI.
 ///   Operations about one key must be about one of these, those about a secret about one whose
 ///   KMS key is one of these. Operations about no key, such as CreateKey or ListSecrets, are
 ///   limited by the operations alone.
@@ -86,7 +87,18 @@ impl Narrowing {
         self.operations.is_none() && self.keys.is_none() && self.context.is_empty()
     }
 
-    fn reaches_operation(&self, service: &str, name: &str) -> bool {
+    /// Whether it leaves a key or secret of another KMS, by its full URI.
+    #[cfg(feature = "server")]
+    pub(super) fn reaches_uri(&self, uri: &str) -> bool {
+        self.keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key == uri))
+    }
+
+    /// Whether an encryption context has its pairs.
+    pub(super) fn reaches_context(&self, context: &EncryptionContext) -> bool {
+        context.contains(&self.context)
+    }
+
+    pub(super) fn reaches_operation(&self, service: &str, name: &str) -> bool {
         match &self.operations {
             Some(operations) => operations
                 .iter()
@@ -155,22 +167,25 @@ impl Call<'_> {
     /// Refuses an encryption context without the caller's pairs.
     pub(super) fn require_pairs(&mut self, context: &EncryptionContext) -> Result<()> {
         match self.caller.narrowing() {
-            Some(narrowing) if !context.contains(&narrowing.context) => {
-                Err(self.outside("context"))
-            }
+            Some(narrowing) if !narrowing.reaches_context(context) => Err(self.outside("context")),
             _ => Ok(()),
         }
     }
 
     fn outside(&mut self, limit: &str) -> KmsError {
         self.trail.narrowing = Some(limit.to_owned());
-        KmsError::new(
-            KmsErrorCode::AccessDenied,
-            format!(
-                "User: {} is not authorized to perform this operation because the credentials are \
-                 limited to others (by {limit})",
-                self.caller.principal()
-            ),
-        )
+        outside(self.caller, limit)
     }
+}
+
+/// What the caller is told: which kind of limit it is, and not what is within.
+pub(super) fn outside(caller: &Caller, limit: &str) -> KmsError {
+    KmsError::new(
+        KmsErrorCode::AccessDenied,
+        format!(
+            "User: {} is not authorized to perform this operation because the credentials are \
+             limited to others (by {limit})",
+            caller.principal()
+        ),
+    )
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::ServeError;
 use super::auth::AuthConfig;
+use super::relay::RelayConfig;
 
 /// The address where none is given: this machine only.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
@@ -45,6 +46,8 @@ pub struct ServerConfig {
     pub metrics: MetricsConfig,
     /// Who may call.
     pub auth: AuthConfig,
+    /// Clouds that requests are passed on to.
+    pub relay: RelayConfig,
 }
 
 impl Default for ServerConfig {
@@ -58,6 +61,7 @@ impl Default for ServerConfig {
             rates: RateConfig::default(),
             metrics: MetricsConfig::default(),
             auth: AuthConfig::default(),
+            relay: RelayConfig::default(),
         }
     }
 }
@@ -85,6 +89,7 @@ impl ServerConfig {
         }
         self.cors.check()?;
         self.limits.check()?;
+        self.relay.check(self.limits.request_seconds)?;
         self.rates.check()
     }
 }
@@ -328,7 +333,11 @@ pub struct MetricsConfig {
     pub listen: Option<SocketAddr>,
 }
 
-fn range(key: &str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ServeError> {
+pub(super) fn range(
+    key: &str,
+    value: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<(), ServeError> {
     if range.contains(&value) {
         return Ok(());
     }

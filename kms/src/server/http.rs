@@ -27,6 +27,7 @@ use super::auth::{Incoming, Peer, Service};
 use super::console::{self, Console};
 use super::host::Job;
 use super::operations::{self, Entry};
+use super::relay::Relay;
 use super::reply::{self, REQUEST_ID, Refusal};
 use super::{cors, observe};
 use crate::clock::{Clock, SystemClock};
@@ -219,6 +220,11 @@ async fn call(
     })?;
     *principal = Some(caller.principal().to_owned());
     app.rates.check(caller.principal(), entry.class)?;
+    if let Some(relay) = app.relay.get()
+        && Relay::claims(incoming.body)
+    {
+        return relay.clone().perform(engine, caller, entry, incoming.body).await;
+    }
     let (host, authenticator) = (&app.host, &app.authenticator);
     let job = Job { host, engine: &engine, authenticator, incoming, caller };
     let answer = (entry.perform)(job, entry).await;

@@ -396,10 +396,7 @@ impl Checks<'_> {
             let Response::Signature(signature) = checks.call(&request)? else {
                 return Err(wrong_answer().into());
             };
-            let verified = match input {
-                SignInput::Message(message) => public.verify(algorithm, message, &signature),
-                SignInput::Digest(digest) => public.verify_digest(algorithm, digest, &signature),
-            };
+            let verified = input.verify(public, algorithm, &signature);
             same(verified.is_ok(), "the signature does not hold under the public key")?;
             Ok((signature, None))
         });

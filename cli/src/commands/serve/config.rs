@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use keyfold_kms::server::auth::AuthConfig;
 use keyfold_kms::server::{
-    CorsConfig, DEFAULT_LISTEN, LimitConfig, MetricsConfig, RateConfig, ServerConfig, TlsConfig,
+    CorsConfig, DEFAULT_LISTEN, LimitConfig, MetricsConfig, RateConfig, RelayConfig, ServerConfig,
+    TlsConfig,
 };
 use serde::Deserialize;
 
@@ -32,6 +33,7 @@ struct File {
     rates: RateConfig,
     metrics: MetricsConfig,
     auth: AuthConfig,
+    relay: RelayConfig,
     log: LogPart,
     traces: TracesPart,
 }
@@ -106,11 +108,16 @@ impl Settings {
             rates: file.rates,
             metrics: file.metrics,
             auth: file.auth,
+            relay: file.relay,
         };
         put_tls(&mut server, args)?;
         if !args.origin.is_empty() {
             server.cors.origins.clone_from(&args.origin);
         }
+        let upstreams = &mut server.relay.upstreams;
+        let new = args.upstream.iter().filter(|uri| !upstreams.contains(uri));
+        let new: Vec<String> = new.cloned().collect();
+        upstreams.extend(new);
         let limits = &mut server.limits;
         put(&mut limits.body_bytes, args.max_body_bytes);
         put(&mut limits.concurrent_requests, args.max_requests);

@@ -18,6 +18,8 @@ use crate::transport::{HttpRequest, HttpResponse};
 
 /// The longest wrapped key and ciphertext, in bytes (docs/spec/envelope.md, clause 4.3).
 const MAX_CIPHERTEXT: usize = 6144;
+/// The longest record of small data, in bytes (docs/spec/providers.md, clause 4.1).
+const MAX_RECORD: usize = 4 + 2 + 4096 + 64 * 1024;
 
 /// One [`Request`] on its way, as a machine: take a request, send it, hand its answer back, until
 /// it is done.
@@ -50,6 +52,8 @@ pub struct Call<'a> {
     request: &'a Request,
     exchange: Exchange<'a>,
     put: Put,
+    /// Whether the key is of a cloud that the server speaks to for us.
+    relayed: bool,
 }
 
 /// Storing a secret takes up to three operations.
@@ -72,7 +76,8 @@ impl<'a> Call<'a> {
     pub fn new(config: &'a AwsConfig, request: &'a Request) -> Result<Self> {
         let put = Put::Version;
         let exchange = begin(config, request, put)?;
-        Ok(Call { config, request, exchange, put })
+        let relayed = is_relayed(config, request);
+        Ok(Call { config, request, exchange, put, relayed })
     }
 
     /// The HTTP request to send now; `now` is the time since 1970.
@@ -132,7 +137,11 @@ impl<'a> Call<'a> {
                 Response::Unwrapped(data_key(answer)?.map_err(|_| Error::authentication())?)
             }
             Request::Encrypt { .. } => {
-                let WrappedKey { key, ciphertext, .. } = self.wrapped(answer)?;
+                let (key, ciphertext) = (self.key_id(answer)?, answer.bytes("CiphertextBlob")?);
+                let max = if self.relayed { MAX_RECORD } else { MAX_CIPHERTEXT };
+                if ciphertext.is_empty() || ciphertext.len() > max {
+                    return Err(wire::not_understood());
+                }
                 Response::Ciphertext { ciphertext, key }
             }
             Request::Decrypt { .. } => Response::Plaintext {
@@ -171,16 +180,51 @@ impl<'a> Call<'a> {
     }
 
     fn uri(&self, name: &str) -> Result<KeyUri> {
-        KeyUri::new(format!("{}:{name}", self.config.scheme())).map_err(|_| wire::not_understood())
+        if !self.relayed {
+            let uri = format!("{}:{name}", self.config.scheme());
+            return KeyUri::new(uri).map_err(|_| wire::not_understood());
+        }
+        let uri = KeyUri::new(name).ok().filter(|key| self.config.relays(key));
+        uri.ok_or_else(wire::not_understood)
     }
 
     fn wrapped(&self, answer: Object<'_>) -> Result<WrappedKey> {
         let (key, ciphertext) = (self.key_id(answer)?, answer.bytes("CiphertextBlob")?);
-        if ciphertext.is_empty() || ciphertext.len() > MAX_CIPHERTEXT {
+        let wrapped = if self.relayed {
+            // What the cloud wrapped, with what it takes to unwrap it: as if it had been asked
+            // directly.
+            let wrapped = WrappedKey::from_record(&ciphertext);
+            wrapped.ok().filter(|wrapped| wrapped.key == key).ok_or_else(wire::not_understood)?
+        } else {
+            WrappedKey { key, params: ProviderParams::new(), ciphertext }
+        };
+        if wrapped.ciphertext.is_empty() || wrapped.ciphertext.len() > MAX_CIPHERTEXT {
             return Err(wire::not_understood());
         }
-        Ok(WrappedKey { key, params: ProviderParams::new(), ciphertext })
+        Ok(wrapped)
     }
+}
+
+/// Whether the server is to pass a request on.
+fn is_relayed(config: &AwsConfig, request: &Request) -> bool {
+    let key = match request {
+        Request::GenerateDataKey { key, .. }
+        | Request::Wrap { key, .. }
+        | Request::Encrypt { key, .. }
+        | Request::Sign { key, .. }
+        | Request::Verify { key, .. }
+        | Request::GetPublicKey { key }
+        | Request::ResolveKey { key } => Some(key),
+        Request::Unwrap { wrapped, .. } | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
+        Request::Decrypt { key: Some(key), .. } => Some(key),
+        // A record names its key.
+        Request::Decrypt { key: None, ciphertext, .. } => {
+            let record = WrappedKey::from_record(ciphertext).ok();
+            return record.is_some_and(|record| config.relays(&record.key));
+        }
+        Request::PutSecret { .. } | Request::GetSecret { .. } => None,
+    };
+    key.is_some_and(|key| config.relays(key))
 }
 
 /// The data key in an answer; the inner error where it is of another length.
@@ -205,12 +249,15 @@ fn begin<'a>(config: &'a AwsConfig, request: &Request, put: Put) -> Result<Excha
             members.text("KeyId", name(key)?);
             members.bytes("Plaintext", plain.expose());
             members.context("EncryptionContext", context);
+            if matches!(request, Request::Wrap { .. }) && config.relays(key) {
+                of_data_key(&mut members);
+            }
             "Encrypt"
         }
         Request::Unwrap { wrapped, context, key } => {
             // Always named: a ciphertext of another key is refused.
             members.text("KeyId", name(key.as_ref().unwrap_or(&wrapped.key))?);
-            members.bytes("CiphertextBlob", &wrapped.ciphertext);
+            ciphertext(config, &mut members, wrapped)?;
             members.context("EncryptionContext", context);
             "Decrypt"
         }
@@ -221,7 +268,7 @@ fn begin<'a>(config: &'a AwsConfig, request: &Request, put: Put) -> Result<Excha
             "Decrypt"
         }
         Request::Rewrap { wrapped, context, key, to } => {
-            members.bytes("CiphertextBlob", &wrapped.ciphertext);
+            ciphertext(config, &mut members, wrapped)?;
             members.text("SourceKeyId", name(key.as_ref().unwrap_or(&wrapped.key))?);
             members.context("SourceEncryptionContext", context);
             members.text("DestinationKeyId", name(to)?);
@@ -272,6 +319,22 @@ fn begin<'a>(config: &'a AwsConfig, request: &Request, put: Put) -> Result<Excha
         }
     };
     Exchange::new(config, Service::of_operation(operation), operation, members.finish())
+}
+
+/// A wrapped data key; that of a cloud goes with all that it takes to unwrap it.
+fn ciphertext(config: &AwsConfig, members: &mut Members, wrapped: &WrappedKey) -> Result<()> {
+    if config.relays(&wrapped.key) {
+        members.bytes("CiphertextBlob", &wrapped.to_record()?);
+        of_data_key(members);
+    } else {
+        members.bytes("CiphertextBlob", &wrapped.ciphertext);
+    }
+    Ok(())
+}
+
+/// Some clouds treat data keys in another way than small data.
+fn of_data_key(members: &mut Members) {
+    members.json("DataKey", b"true");
 }
 
 /// Bytes that are secret, beside the other members.

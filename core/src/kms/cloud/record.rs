@@ -3,7 +3,7 @@
 
 use crate::context::{decode_pairs, encode_pairs, put_part, take_part};
 use crate::error::{Error, Result};
-use crate::keys::{KeyUri, ProviderParams};
+use crate::keys::{KeyUri, ProviderParams, WrappedKey};
 
 /// How every record begins; no vendor's own ciphertext does.
 const MAGIC: &[u8; 4] = b"KFP\x01";
@@ -63,6 +63,40 @@ impl Record {
         let key = params.remove(KEY).and_then(|key| String::from_utf8(key).ok());
         let key = key.and_then(|key| KeyUri::new(key).ok()).ok_or_else(Error::authentication)?;
         Ok(Record { key: Some(key), params, ciphertext: rest.to_vec() })
+    }
+}
+
+impl WrappedKey {
+    /// The same in one piece, as a relay passes it on (docs/spec/providers.md, clause 4.1).
+    ///
+    /// ```
+    /// use keyfold::WrappedKey;
+    ///
+    /// let wrapped = WrappedKey {
+    ///     key: "tencent://ap-guangzhou/23e80852-1e38".parse()?,
+    ///     params: Default::default(),
+    ///     ciphertext: b"AQID".to_vec(),
+    /// };
+    /// let record = wrapped.to_record()?;
+    /// assert_eq!(WrappedKey::from_record(&record)?, wrapped);
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `kms_protocol` where parameters or ciphertext are longer than any service makes them.
+    pub fn to_record(&self) -> Result<Vec<u8>> {
+        let WrappedKey { key, params, ciphertext } = self.clone();
+        Record { key: Some(key), params, ciphertext }.encode()
+    }
+
+    /// Reads such a record.
+    ///
+    /// # Errors
+    /// `authentication_failed` for anything else.
+    pub fn from_record(record: &[u8]) -> Result<Self> {
+        let Record { key, params, ciphertext } = Record::decode(record)?;
+        let key = key.ok_or_else(Error::authentication)?;
+        Ok(WrappedKey { key, params, ciphertext })
     }
 }
 
