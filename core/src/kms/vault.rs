@@ -2,7 +2,7 @@
 //!
 //! Keys are named `vault://MOUNT/KEY`, those that sign also `vault://MOUNT/KEY/VERSION`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/vault.md`.
 
 mod admin;
 mod errors;
