@@ -11,7 +11,7 @@ use keyfold::{Error, ErrorCode, Result, SecretBytes};
 
 use crate::cloud_login;
 use crate::credentials::{Environment, FileToken, invalid, read};
-use crate::http::HttpTransport;
+use crate::network::Network;
 
 /// Which of a vendor's credentials count, where a configuration says so. Either of the two passes
 /// over the environment variables that hold credentials themselves.
@@ -204,7 +204,7 @@ pub fn complete_place(environment: &Environment, uri: &str, places: &mut Places)
 
 /// Credentials for a cloud, by the URI of its KMS: from the environment, else from the vendor's own
 /// file, else, at Google and Azure, from the machine. docs/providers.md names variables and files.
-/// `http` is for what has to be exchanged for a token; nothing is sent yet.
+/// `network` is for what has to be exchanged for a token; nothing is sent yet.
 ///
 /// ```
 /// use keyfold::kms::cloud::Places;
@@ -229,17 +229,18 @@ pub fn cloud_credentials(
     uri: &str,
     places: &Places,
     choice: &CloudChoice,
-    http: &HttpTransport,
+    network: impl Into<Network>,
 ) -> Result<Arc<dyn CredentialsProvider>> {
+    let network = network.into();
     let uri = CloudUri::parse(uri)?;
     let scheme = uri.scheme();
     match scheme {
-        google::SCHEME => return cloud_login::google(environment, choice, http),
+        google::SCHEME => return cloud_login::google(environment, choice, &network),
         azure::SCHEME => {
             let place = places.get(&format!("{scheme}://{}", uri.place()));
             let place = place.cloned().unwrap_or_default();
             let config = AzureConfig::of_place(uri.place(), &place)?;
-            return cloud_login::azure(environment, choice, &config, http);
+            return cloud_login::azure(environment, choice, &config, &network);
         }
         _ => {}
     }
@@ -354,10 +355,10 @@ fn access_key(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
-    use crate::HttpOptions;
+    use crate::{HttpOptions, HttpTransport};
     use keyfold::kms::cloud::SCHEMES;
 
     fn with(variables: &[(&'static str, String)]) -> Environment {

@@ -11,16 +11,16 @@ use keyfold::credentials::{
 use keyfold::kms::azure::AzureConfig;
 use keyfold::{Result, SecretBytes, SystemRng};
 
-use crate::HttpTransport;
 use crate::cloud_credentials::CloudChoice;
 use crate::credentials::{Environment, FileToken, invalid, read};
+use crate::network::Network;
 
 /// The file that is named, else the one of Google's own tools, else the metadata service of the
 /// machine.
 pub(crate) fn google(
     environment: &Environment,
     choice: &CloudChoice,
-    http: &HttpTransport,
+    network: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice.profile.is_some() {
         return Err(invalid("a file of Google's has no profiles: name the file itself"));
@@ -31,19 +31,20 @@ pub(crate) fn google(
         file.exists().then_some(file)
     };
     let named = environment.get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let Network { transport, clock } = network.clone();
     let source = match choice.file.clone().or(named).or_else(usual) {
-        Some(path) => of_google_file(&path, http)?,
-        None => Box::new(GoogleMetadataCredentials::new(http.clone(), http.clock())),
+        Some(path) => of_google_file(&path, network)?,
+        None => Box::new(GoogleMetadataCredentials::new(transport, clock)),
     };
-    Ok(kept(source, http))
+    Ok(kept(source, network))
 }
 
-fn of_google_file(path: &Path, http: &HttpTransport) -> Result<Box<dyn CredentialsProvider>> {
+fn of_google_file(path: &Path, network: &Network) -> Result<Box<dyn CredentialsProvider>> {
     let file = SecretBytes::from(read(path)?.as_slice());
+    let Network { transport, clock } = network.clone();
     let not_a_key = match GoogleServiceAccount::parse(&file) {
         Ok(account) => {
-            let (http, clock) = (http.clone(), http.clock());
-            return Ok(Box::new(GoogleServiceAccountCredentials::new(http, clock, account)));
+            return Ok(Box::new(GoogleServiceAccountCredentials::new(transport, clock, account)));
         }
         Err(error) => error,
     };
@@ -55,7 +56,7 @@ fn of_google_file(path: &Path, http: &HttpTransport) -> Result<Box<dyn Credentia
         ))
     })?;
     let token = Box::new(FileToken::new(account.token_file()));
-    Ok(Box::new(GoogleFederatedCredentials::new(http.clone(), http.clock(), account, token)))
+    Ok(Box::new(GoogleFederatedCredentials::new(transport, clock, account, token)))
 }
 
 /// The application that the environment names, by its secret, its certificate or the token of
@@ -64,7 +65,7 @@ pub(crate) fn azure(
     environment: &Environment,
     choice: &CloudChoice,
     config: &AzureConfig,
-    http: &HttpTransport,
+    network: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice != &CloudChoice::default() {
         return Err(invalid("Azure's credentials are in variables, and in no file with profiles"));
@@ -72,7 +73,7 @@ pub(crate) fn azure(
     let resource = config.resource();
     let client = environment.get("AZURE_CLIENT_ID");
     let tenant = environment.get("AZURE_TENANT_ID");
-    let (transport, clock) = (http.clone(), http.clock());
+    let Network { transport, clock } = network.clone();
     let source: Box<dyn CredentialsProvider> = match (client, tenant) {
         (Some(client), Some(tenant)) => {
             let authority = match environment.get("AZURE_AUTHORITY_HOST") {
@@ -113,21 +114,18 @@ pub(crate) fn azure(
             Box::new(made?)
         }
     };
-    Ok(kept(source, http))
+    Ok(kept(source, network))
 }
 
 /// Until it ends.
-fn kept(
-    source: Box<dyn CredentialsProvider>,
-    http: &HttpTransport,
-) -> Arc<dyn CredentialsProvider> {
-    Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), http.clock()))
+fn kept(source: Box<dyn CredentialsProvider>, network: &Network) -> Arc<dyn CredentialsProvider> {
+    Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), network.clock.clone()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
-    use crate::HttpOptions;
+    use crate::{HttpOptions, HttpTransport};
     use keyfold::ErrorCode;
     use keyfold::kms::cloud::Place;
 
@@ -148,7 +146,12 @@ mod tests {
         let config = AzureConfig::of_place("my-vault", &Place::default()).expect("a vault");
         let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
         let take = |variables: &[(&'static str, &str)]| {
-            refused(azure(&with(variables), &CloudChoice::default(), &config, &http))
+            refused(azure(
+                &with(variables),
+                &CloudChoice::default(),
+                &config,
+                &Network::from(&http),
+            ))
         };
         let id = ("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555");
         let tenant = ("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
@@ -173,7 +176,7 @@ mod tests {
         let certificate = [id, tenant, ("AZURE_CLIENT_CERTIFICATE_PATH", "/nowhere/client.pem")];
         assert_eq!(take(&certificate), Some(ErrorCode::Io));
         let file = CloudChoice { file: Some("file".into()), profile: None };
-        let made = azure(&with(&[]), &file, &config, &http);
+        let made = azure(&with(&[]), &file, &config, &Network::from(&http));
         assert_eq!(refused(made), Some(ErrorCode::InvalidArgument));
     }
 
@@ -186,7 +189,7 @@ mod tests {
             std::fs::write(&path, text).expect("written");
             let path = path.to_str().expect("a path");
             let named = with(&[("GOOGLE_APPLICATION_CREDENTIALS", path)]);
-            google(&named, &CloudChoice::default(), &http)
+            google(&named, &CloudChoice::default(), &Network::from(&http))
         };
         let federated = r#"{
             "type": "external_account",
@@ -202,8 +205,14 @@ mod tests {
         assert!(!user.to_string().contains("hidden"), "{user}");
         assert_eq!(refused(take("")), Some(ErrorCode::InvalidArgument));
         let nowhere = CloudChoice { file: Some("/nowhere/account.json".into()), profile: None };
-        assert_eq!(refused(google(&with(&[]), &nowhere, &http)), Some(ErrorCode::Io));
+        assert_eq!(
+            refused(google(&with(&[]), &nowhere, &Network::from(&http))),
+            Some(ErrorCode::Io)
+        );
         let profile = CloudChoice { file: None, profile: Some("work".into()) };
-        assert_eq!(refused(google(&with(&[]), &profile, &http)), Some(ErrorCode::InvalidArgument));
+        assert_eq!(
+            refused(google(&with(&[]), &profile, &Network::from(&http))),
+            Some(ErrorCode::InvalidArgument)
+        );
     }
 }

@@ -15,6 +15,7 @@ mod connect;
 pub(crate) mod context;
 mod exchange;
 pub(crate) mod fault;
+mod operation;
 mod places;
 pub(crate) mod record;
 mod site;
@@ -45,7 +46,7 @@ pub use connect::{ConnectedCloud, SCHEMES, capabilities, config, connect};
 pub use exchange::Service;
 pub(crate) use exchange::{Ask, Stamp};
 use fault::Fault;
-pub use places::{Place, Places};
+pub use places::{Place, Places, check_places};
 pub(crate) use site::Site;
 pub use uri::CloudUri;
 

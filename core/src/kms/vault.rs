@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site, Stamp,
-    bearer, not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, bearer, not_understood,
 };
 use super::endpoint::Endpoint;
 use super::json::Object;

@@ -43,6 +43,7 @@ fn run() -> Result<(), String> {
     let emulator = Emulator::start(provider, options).map_err(|error| error.to_string())?;
     let mut said = vec![format!("listening on {}\n", emulator.url())];
     said.extend(emulator.environment().iter().map(|(name, value)| format!("{name}={value}\n")));
+    said.push("ready\n".to_owned());
     let mut output = stdout().lock();
     output
         .write_all(said.concat().as_bytes())
