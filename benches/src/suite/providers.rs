@@ -155,8 +155,7 @@ impl Cloud {
         let (start, _) = self.key.split_at(self.key.rfind('/').unwrap_or(0));
         let place = if self.name.starts_with("google") { "google://projects" } else { start };
         let settings = self.settings.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let place =
-            (place.to_owned(), Place { settings: settings.collect(), ..Place::default() });
+        let place = (place.to_owned(), Place { settings: settings.collect(), ..Place::default() });
         let config = config(&self.key, &Places::from([place]))?;
         let http = Arc::new(Answers { answers: self.answers.clone(), calls });
         let credentials = Arc::new(StaticCredentials::new(credentials));
@@ -181,8 +180,7 @@ fn one_call(clouds: &[Cloud], effort: Effort) -> Result<Vec<Row>> {
     let mut subjects = Vec::new();
     for cloud in clouds {
         let kms = cloud.kms(Arc::default())?;
-        let request =
-            Request::GenerateDataKey { key: cloud.key()?, context: super::context() };
+        let request = Request::GenerateDataKey { key: cloud.key()?, context: super::context() };
         // What is measured works.
         block_on(kms.call(&request))?;
         subjects.push(Subject::new(cloud.name, move || {
@@ -214,9 +212,9 @@ fn many_messages(clouds: &[Cloud], effort: Effort) -> Result<Vec<Row>> {
                 router = router.route(prefix, cloud.kms(calls.clone())?);
             }
             let ring = Keyring::generate_with(clouds[0].key()?);
-            let ring = clouds[1..].iter().try_fold(ring, |ring, cloud| {
-                anyhow::Ok(ring.also_wrap_with(cloud.key()?))
-            })?;
+            let ring = clouds[1..]
+                .iter()
+                .try_fold(ring, |ring, cloud| anyhow::Ok(ring.also_wrap_with(cloud.key()?)))?;
             let mut client = Client::new(router);
             if cached {
                 let cache = DataKeyCache::new(CacheLimits::default(), Arc::new(Stopped));

@@ -155,16 +155,13 @@ impl<T: Transport, C: WallClock> AzureClientCredentials<T, C> {
             pairs.push((name, &proof));
             Ok(oauth::form(&self.authority.token_url(), pairs))
         };
-        let found = match &self.proof {
+        let found = if matches!(self.proof, Proof::Certificate { .. }) {
             // It is dated.
-            Proof::Certificate { .. } => {
-                oauth::token_at(&self.transport, &self.clock, &self.skew, make).await
-            }
-            _ => {
-                let now = self.clock.unix_time();
-                oauth::token(&self.transport, make(now)?, now).await
-            }
-        }?;
+            oauth::token_at(&self.transport, &self.clock, &self.skew, make).await?
+        } else {
+            let now = self.clock.unix_time();
+            oauth::token(&self.transport, make(now)?, now).await?
+        };
         Ok(Some(Arc::new(found)))
     }
 

@@ -98,11 +98,11 @@ impl ConnectedCloud {
                 let now = asked.flag("ForceDeleteWithoutRecovery")?;
                 let days = if now { 0 } else { asked.days("RecoveryWindowInDays", WAIT)? };
                 let name = asked.text("SecretId")?;
-                done(self.ask(AdminRequest::DeleteSecret { name, days }).await?)
+                done(&self.ask(AdminRequest::DeleteSecret { name, days }).await?)
             }
             "RestoreSecret" => {
                 let name = asked.text("SecretId")?;
-                done(self.ask(AdminRequest::RestoreSecret { name }).await?)
+                done(&self.ask(AdminRequest::RestoreSecret { name }).await?)
             }
             "TagResource" | "UntagResource" | "ListResourceTags" => {
                 Err(self.nowhere("tag keys").into())
@@ -188,7 +188,7 @@ impl Asked<'_> {
         let mut request = request(named.clone());
         let key = self.kms.full_name(named, Capability::of_admin(&request)).await?;
         rename(&mut request, key);
-        done(self.kms.ask(request).await?)
+        done(&self.kms.ask(request).await?)
     }
 
     async fn create_key(&self) -> Result<Zeroizing<Vec<u8>>> {
@@ -256,7 +256,7 @@ impl Asked<'_> {
             None => KeyUri::new(format!("{}/{alias}", self.kms.kms().config().uri()))?,
         };
         let key = self.kms.full_name(named, Capability::DeleteAlias).await?;
-        done(self.kms.ask(AdminRequest::DeleteAlias { key, alias }).await?)
+        done(&self.kms.ask(AdminRequest::DeleteAlias { key, alias }).await?)
     }
 
     async fn list_aliases(&self) -> Result<Zeroizing<Vec<u8>>> {
@@ -337,11 +337,11 @@ fn wrong(name: &str) -> Error {
 }
 
 /// What only changes something answers; when it takes effect, where the service tells.
-fn done(answer: AdminResponse) -> Result<Zeroizing<Vec<u8>>> {
+fn done(answer: &AdminResponse) -> Result<Zeroizing<Vec<u8>>> {
     let mut members = Members::new(0);
     match answer {
         AdminResponse::Done => {}
-        AdminResponse::Deletion { at } => time(&mut members, "DeletionDate", at),
+        AdminResponse::Deletion { at } => time(&mut members, "DeletionDate", *at),
         _ => return Err(not_understood()),
     }
     Ok(members.finish())
