@@ -233,17 +233,22 @@ impl VaultConfig {
             members.text("hash_algorithm", &format!("sha2-{}", len * 8));
             members.json("prehashed", if prehashed { b"true" } else { b"false" });
         }
-        use SignatureAlgorithm as A;
         match algorithm {
-            A::RsaPkcs1Sha256 | A::RsaPkcs1Sha384 | A::RsaPkcs1Sha512 => {
+            SignatureAlgorithm::RsaPkcs1Sha256
+            | SignatureAlgorithm::RsaPkcs1Sha384
+            | SignatureAlgorithm::RsaPkcs1Sha512 => {
                 members.text("signature_algorithm", "pkcs1v15");
             }
-            A::RsaPssSha256 | A::RsaPssSha384 | A::RsaPssSha512 => {
+            SignatureAlgorithm::RsaPssSha256
+            | SignatureAlgorithm::RsaPssSha384
+            | SignatureAlgorithm::RsaPssSha512 => {
                 members.text("signature_algorithm", "pss");
                 // Else it is as long as it can be.
                 members.text("salt_length", "hash");
             }
-            A::EcdsaSha256 | A::EcdsaSha384 | A::EcdsaSha512 => {
+            SignatureAlgorithm::EcdsaSha256
+            | SignatureAlgorithm::EcdsaSha384
+            | SignatureAlgorithm::EcdsaSha512 => {
                 members.text("marshaling_algorithm", "asn1");
             }
             _ => {}
@@ -291,7 +296,7 @@ impl VaultConfig {
                 SignInput::Digest(digest) => public.verify_digest(algorithm, digest, signature),
             };
             match verified {
-                Ok(_) => return Ok(Response::Verified),
+                Ok(()) => return Ok(Response::Verified),
                 Err(error) if error.code() == ErrorCode::SignatureInvalid => {}
                 Err(error) => return Err(error),
             }

@@ -88,12 +88,11 @@ impl VaultConfig {
     /// The map that a secret is.
     fn members(&self, value: &SecretBytes, token: &str) -> Zeroizing<Vec<u8>> {
         let mut members = Members::new(value.len() * 2);
-        match std::str::from_utf8(value.expose()) {
-            Ok(text) => members.text(&self.field, text),
-            Err(_) => {
-                members.bytes(&self.field, value.expose());
-                members.text(ENCODING, IN_BASE64);
-            }
+        if let Ok(text) = std::str::from_utf8(value.expose()) {
+            members.text(&self.field, text);
+        } else {
+            members.bytes(&self.field, value.expose());
+            members.text(ENCODING, IN_BASE64);
         }
         members.text(TOKEN, token);
         members.finish()
