@@ -109,7 +109,8 @@ public struct Capabilities: Sendable, CustomStringConvertible {
     /// that is no cloud's. Where a place's settings change what there is,
     /// ``RemoteKms/capabilities()`` tells it.
     public static func of(_ scheme: String) -> Capabilities? {
-        KeyfoldGlue.cloudCapabilities(scheme: scheme).map { Capabilities($0) }
+        guard let about = KeyfoldGlue.cloudCapabilities(scheme: scheme) else { return nil }
+        return Capabilities(about)
     }
 
     /// Whether there is this operation, by its name in ``operations``.

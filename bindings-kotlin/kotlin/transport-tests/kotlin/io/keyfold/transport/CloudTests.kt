@@ -20,7 +20,6 @@ import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
-import org.junit.jupiter.api.Assertions.assertNotNull
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.DynamicTest
@@ -31,6 +30,8 @@ import org.junit.jupiter.api.TestInstance
 import org.junit.jupiter.api.io.TempDir
 import java.nio.file.Files
 import java.nio.file.Path
+import java.time.Duration
+import java.time.Instant
 
 private val CONTEXT = mapOf("tenant" to "acme", "größe" to "日本")
 
@@ -43,6 +44,8 @@ private class Cloud(
     val version: String = "",
     /** Whether small data has a context there. */
     val smallContext: Boolean = true,
+    /** How long a key may wait for its end. */
+    val deletionDays: Int = 30,
     val credentials: (Emulator) -> Credentials, val wrong: (Emulator) -> Credentials,
 )
 
@@ -65,7 +68,7 @@ private val CLOUDS = listOf(
     ),
     Cloud(
         "azure", "azure://my-vault", "azure://my-vault", spec = "RSA_2048", usage = "ENCRYPT_DECRYPT",
-        smallContext = false,
+        smallContext = false, deletionDays = 90,
         credentials = { azure(it, it["AZURE_CLIENT_SECRET"]) }, wrong = { azure(it, "another") },
     ),
 )
@@ -115,8 +118,8 @@ abstract class CloudTests {
             assertTrue(docs.startsWith("${cloud.place}/"), docs)
             Client(kms, Keyring(docs), CONTEXT).use { client ->
                 val sealed = client.encrypt(bytes(50_000))
-                assertEquals(listOf(docs), EnvelopeInfo.of(sealed).recipients.map { it.key.substringBefore("/versions") }
-                    .map { if (it.startsWith(docs)) docs else it })
+                // Some clouds name the version too.
+                assertTrue(EnvelopeInfo.of(sealed).recipients.single().key.startsWith(docs))
                 assertArrayEquals(bytes(50_000), client.decrypt(sealed))
                 fails<KeyfoldException.ContextMismatch> { client.decrypt(sealed, context = mapOf("tenant" to "globex")) }
 
@@ -222,8 +225,8 @@ abstract class CloudTests {
             val beyond = able.keyDeletionDays.last + 1
             fails<KeyfoldException.InvalidArgument> { kms.scheduleKeyDeletion(key, beyond) }
             assertEquals(sent, network.requests.get(), "what there is not was asked for")
-            val end = kms.scheduleKeyDeletion(key, able.keyDeletionDays.last.coerceAtMost(30).coerceAtLeast(able.keyDeletionDays.first))
-            assertTrue(end > java.time.Instant.now(), "$end")
+            val end = kms.scheduleKeyDeletion(key, cloud.deletionDays)
+            assertTrue(end > Instant.now().plus(Duration.ofDays(cloud.deletionDays - 1L)), "$end")
             kms.cancelKeyDeletion(key)
         }
     }
@@ -301,7 +304,7 @@ abstract class CloudTests {
     fun `what a cloud can is known beforehand`() {
         assertTrue(Capabilities.schemes.containsAll(listOf("alibaba", "azure", "google", "huawei", "pingan", "tencent")))
         for (scheme in Capabilities.schemes) {
-            val able = assertNotNull(Capabilities.of(scheme)).let { Capabilities.of(scheme)!! }
+            val able = Capabilities.of(scheme)!!
             assertEquals(scheme, able.scheme)
             assertTrue(able.has("unwrap") && able.maxPlaintext > 0, scheme)
         }
