@@ -49,7 +49,8 @@ impl Peer {
         let environment = Environment::new(move |wanted| {
             variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
         });
-        let settings = settings.iter().chain(&[("edition", self.edition), ("kv", self.kv)]);
+        let own = [("edition", self.edition), ("kv", self.kv)];
+        let settings = settings.iter().chain(&own);
         let place = Place {
             settings: settings
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -265,7 +266,7 @@ fn data_keys(kms: &ConnectedCloud) {
     let middle = altered.ciphertext.len() / 2;
     altered.ciphertext[middle] = if altered.ciphertext[middle] == b'A' { b'B' } else { b'A' };
     assert_eq!(code(unwrap(kms, &altered, context())), refused);
-    altered.ciphertext = wrapped.ciphertext.clone();
+    altered.ciphertext.clone_from(&wrapped.ciphertext);
     altered.ciphertext["vault:v".len()] = b'9';
     assert_eq!(code(unwrap(kms, &altered, context())), refused);
 
@@ -330,7 +331,7 @@ fn signatures(kms: &ConnectedCloud) {
                 other => panic!("{other:?}"),
             };
         let first = public(name);
-        let signed: Vec<_> = first
+        let all: Vec<_> = first
             .spec()
             .algorithms()
             .iter()
@@ -346,7 +347,7 @@ fn signatures(kms: &ConnectedCloud) {
         let second = public(name);
         assert_ne!(first.to_spki_der(), second.to_spki_der());
         assert_eq!(first.to_spki_der(), public(&format!("{name}/1")).to_spki_der());
-        for (algorithm, input, signature) in signed {
+        for (algorithm, input, signature) in all {
             let verify = |name: &str, input: &SignInput| {
                 let (input, signature) = (input.clone(), signature.clone());
                 let key = uri(name);
@@ -407,8 +408,8 @@ fn check(
     signature: &[u8],
 ) -> Result<()> {
     match input {
-        SignInput::Message(message) => public.verify(algorithm, message, signature).map(|_| ()),
-        SignInput::Digest(digest) => public.verify_digest(algorithm, digest, signature).map(|_| ()),
+        SignInput::Message(message) => public.verify(algorithm, message, signature),
+        SignInput::Digest(digest) => public.verify_digest(algorithm, digest, signature),
     }
 }
 
@@ -425,7 +426,7 @@ fn switches(kms: &ConnectedCloud) {
 
 fn secrets(kms: &ConnectedCloud, peer: &Peer) {
     let name = || "db/password".to_owned();
-    let put = |name: String, value: &[u8], token: u8| {
+    let put = |name: String, value: &[u8], token: u8| -> Result<String> {
         let token = format!("01234567-89ab-4def-8123-456789abcd{token:02x}");
         let request = Request::PutSecret { name, value: value.into(), key: None, token };
         match block_on(kms.call(&request))? {
@@ -433,7 +434,7 @@ fn secrets(kms: &ConnectedCloud, peer: &Peer) {
             other => panic!("{other:?}"),
         }
     };
-    let get = |version: Option<&str>, stage: Option<&str>| {
+    let get = |version: Option<&str>, stage: Option<&str>| -> Result<(Vec<u8>, String)> {
         let (version, stage) = (version.map(str::to_owned), stage.map(str::to_owned));
         match block_on(kms.call(&Request::GetSecret { name: name(), version, stage }))? {
             Response::Secret { value, version } => Ok((value.expose().to_vec(), version)),
@@ -479,9 +480,11 @@ fn secrets(kms: &ConnectedCloud, peer: &Peer) {
     assert_eq!(status, 204);
     assert_eq!(code(get(None, None)), none);
     assert_eq!(versions(name())[0], row("2", "AWSCURRENT deleted"));
-    let described = || match administer(kms, &AdminRequest::DescribeSecret { name: name() })? {
-        AdminResponse::Secret(info) => Ok(info.deleted),
-        other => panic!("{other:?}"),
+    let described = || -> Result<bool> {
+        match administer(kms, &AdminRequest::DescribeSecret { name: name() })? {
+            AdminResponse::Secret(info) => Ok(info.deleted),
+            other => panic!("{other:?}"),
+        }
     };
     assert_eq!(described(), Ok(true));
     done(kms, &AdminRequest::RestoreSecret { name: name() });
@@ -591,14 +594,18 @@ fn start(folder: &std::path::Path) -> Option<(Server, Peer)> {
     let peer = Peer { http: http(), url, token: token.to_owned(), kv: "kv", edition };
     let started = Instant::now();
     while peer.api("GET", "sys/health", None).0 != 200 {
-        assert!(started.elapsed() < Duration::from_secs(60), "{program:?} does not answer");
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "{} does not answer",
+            program.display()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     println!("{}", peer.api("GET", "sys/health", None).1["version"]);
     peer.done("POST", "sys/mounts/transit", &json!({ "type": "transit" }));
     peer.done("POST", "sys/mounts/kv", &json!({ "type": "kv", "options": { "version": "2" } }));
     while peer.api("GET", "kv/config", None).0 != 200 {
-        assert!(started.elapsed() < Duration::from_secs(60), "KV does not answer");
+        assert!(started.elapsed() < Duration::from_mins(1), "KV does not answer");
         std::thread::sleep(Duration::from_millis(100));
     }
     Some((server, peer))
