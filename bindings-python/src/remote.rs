@@ -13,8 +13,8 @@ use keyfold::maybe_send::BoxFuture;
 use keyfold::transport::Transport;
 use keyfold::{Error, ErrorCode, Result, RetryLimits};
 use keyfold_transport::{
-    CloudChoice, Environment, HttpOptions, HttpTransport, Proxy, RemoteOptions, aws_credentials,
-    cloud_credentials_over, complete_place, connect, connect_cloud, connect_over,
+    CloudChoice, Environment, HttpOptions, HttpTransport, Network, Proxy, RemoteOptions,
+    aws_credentials, cloud_credentials, complete_place, connect, connect_cloud, connect_over,
     keyfold_credentials,
 };
 use pyo3::exceptions::PyTypeError;
@@ -227,9 +227,8 @@ impl Config {
             Given::Nothing => (None, Environment::of_process()),
         };
         complete_place(&environment, &kms, &mut places);
-        let (url, clock) = (&self.url, Arc::new(clock));
-        let found =
-            cloud_credentials_over(&environment, url, &places, &self.choice, transport, clock);
+        let network = Network::new(transport, clock);
+        let found = cloud_credentials(&environment, &self.url, &places, &self.choice, network);
         // What is misspelt is told first: where it does not count, something else may be missing.
         own.map_or(Ok(()), |own| own.check())?;
         Ok((places, found?))

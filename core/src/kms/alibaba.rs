@@ -3,7 +3,7 @@
 //! Keys are named `alibaba://REGION/KEY-ID`, `alibaba://REGION/alias/NAME` or by their ARN, and
 //! asymmetric ones where it matters `alibaba://REGION/KEY-ID/VERSION-ID`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/alibaba.md`.
 
 mod admin;
 mod errors;

@@ -2,7 +2,7 @@
 //!
 //! Keys are named `azure://VAULT/KEY`, or `azure://VAULT/KEY/VERSION`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/azure.md`.
 
 mod admin;
 mod errors;

@@ -6,8 +6,8 @@
 //! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a [`Transport`], and
 //! [`connect`] puts around it what belongs around a KMS at the other end of a network.
 //!
-//! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`; what
-//! each provider needs and offers is in `docs/providers.md`.
+//! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`. What they
+//! share is in `docs/providers.md`; what each needs and offers is in its page, in `docs/providers`.
 
 pub(crate) mod bearer;
 mod capabilities;

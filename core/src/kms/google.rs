@@ -3,7 +3,7 @@
 //! Keys are named as Google names them, `google://projects/P/locations/L/keyRings/R/cryptoKeys/K`;
 //! those that sign are named with their version, `…/cryptoKeyVersions/V`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/google.md`.
 
 mod admin;
 mod checksum;

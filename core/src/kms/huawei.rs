@@ -2,7 +2,7 @@
 //!
 //! Keys are named `huawei://REGION/KEY-ID` or `huawei://REGION/alias/NAME`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/huawei.md`.
 
 mod admin;
 mod errors;

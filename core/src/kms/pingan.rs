@@ -1,7 +1,7 @@
 //! Ping An Cloud: the KMS, and reading its password safe.
 //!
 //! Keys are named `pingan://REGION/KEY-ID`. [`CloudKms`](super::cloud::CloudKms) drives it; what
-//! it needs and offers, and how much of it is unconfirmed, is in `docs/providers.md`.
+//! it needs and offers, and how much of it is unconfirmed, is in `docs/providers/pingan.md`.
 
 mod admin;
 mod errors;

@@ -2,7 +2,7 @@
 //!
 //! Keys are named `tencent://REGION/KEY-ID`, such as
 //! `tencent://ap-guangzhou/23e80852-1e38-11e9-b129-5cb9019b4b01`. [`CloudKms`](super::cloud::CloudKms)
-//! drives it; what it needs and offers is in `docs/providers.md`.
+//! drives it; what it needs and offers is in `docs/providers/tencent.md`.
 
 mod admin;
 mod errors;

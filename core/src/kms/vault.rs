@@ -2,7 +2,7 @@
 //!
 //! Keys are named `vault://MOUNT/KEY`, those that sign also `vault://MOUNT/KEY/VERSION`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/vault.md`.
 
 mod admin;
 mod errors;
@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site, Stamp,
-    bearer, not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, bearer, not_understood,
 };
 use super::endpoint::Endpoint;
 use super::json::Object;
@@ -31,6 +31,8 @@ use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::maybe_send::BoxFuture;
 use crate::transport::{HttpRequest, HttpResponse};
+
+pub(crate) use name::is_path;
 
 /// The scheme of its keys.
 pub const SCHEME: &str = "vault";
@@ -218,10 +220,10 @@ impl VaultConfig {
 
     /// Everything here becomes part of a path, a header or JSON.
     fn checked(self) -> Result<Self> {
-        if !name::is_path(&self.mount) || !name::is_path(&self.kv) {
+        if !is_path(&self.mount) || !is_path(&self.kv) {
             return Err(refused("a mount is a path of letters, digits and -_."));
         }
-        if !self.namespace.as_deref().is_none_or(name::is_path) {
+        if !self.namespace.as_deref().is_none_or(is_path) {
             return Err(refused("a namespace is a path of letters, digits and -_."));
         }
         let fits = !self.field.is_empty() && self.field.chars().all(|c| !c.is_control());

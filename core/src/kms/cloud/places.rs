@@ -29,7 +29,7 @@ pub struct Place {
     /// The address of the password safe.
     pub secrets: Option<String>,
     /// What else the provider's configuration has, by name; each provider's page in
-    /// docs/providers.md lists its settings.
+    /// docs/providers lists its settings.
     pub settings: BTreeMap<String, String>,
 }
 
