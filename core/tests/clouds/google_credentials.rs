@@ -179,7 +179,8 @@ fn a_wrong_clock_is_corrected_at_the_login() {
         let source = GoogleServiceAccountCredentials::new(transport.clone(), Noon, account(&case));
         let first = block_on(source.credentials());
         let second = block_on(source.credentials());
-        let issued: Vec<u64> = transport.sent().iter().map(|sent| issued(&form(sent)[1].1)).collect();
+        let issued: Vec<u64> =
+            transport.sent().iter().map(|sent| issued(&form(sent)[1].1)).collect();
         (first.map(|found| token_of(Ok(found)).1), second.is_ok(), issued)
     };
     let token = || answer(200, TOKEN_ANSWER);
