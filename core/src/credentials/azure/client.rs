@@ -155,16 +155,14 @@ impl<T: Transport, C: WallClock> AzureClientCredentials<T, C> {
             pairs.push((name, &proof));
             Ok(oauth::form(&self.authority.token_url(), pairs))
         };
-        let found = match &self.proof {
-            // It is dated.
-            Proof::Certificate { .. } => {
-                oauth::token_at(&self.transport, &self.clock, &self.skew, make).await
-            }
-            _ => {
-                let now = self.clock.unix_time();
-                oauth::token(&self.transport, make(now)?, now).await
-            }
-        }?;
+        // What a certificate signs is dated, and nothing else is.
+        let dated = matches!(self.proof, Proof::Certificate { .. });
+        let found = if dated {
+            oauth::token_at(&self.transport, &self.clock, &self.skew, make).await?
+        } else {
+            let now = self.clock.unix_time();
+            oauth::token(&self.transport, make(now)?, now).await?
+        };
         Ok(Some(Arc::new(found)))
     }
 
