@@ -242,7 +242,7 @@ pub(crate) fn garbage() -> Vec<HttpResponse> {
             names.iter().map(|name| format!(r#""{name}":{value}"#)).collect();
         members.join(",")
     };
-    let wrong_types = ["7", "[7]", "{\"KeyId\":7}"].map(|value| format!("{{{}}}", all(value)));
+    let wrong_types = ["7", "[7]", "{\"x\":7}"].map(|value| format!("{{{}}}", all(value)));
     let twice = format!("{{{},{}}}", all("\"k\""), all("{}"));
     let [numbers, lists, objects] = &wrong_types;
     let bodies = [

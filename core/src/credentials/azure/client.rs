@@ -155,8 +155,9 @@ impl<T: Transport, C: WallClock> AzureClientCredentials<T, C> {
             pairs.push((name, &proof));
             Ok(oauth::form(&self.authority.token_url(), pairs))
         };
-        let found = if matches!(self.proof, Proof::Certificate { .. }) {
-            // It is dated.
+        // What a certificate signs is dated, and nothing else is.
+        let dated = matches!(self.proof, Proof::Certificate { .. });
+        let found = if dated {
             oauth::token_at(&self.transport, &self.clock, &self.skew, make).await?
         } else {
             let now = self.clock.unix_time();
