@@ -184,7 +184,9 @@ export class CloudKms implements Kms {
   }
 }
 
-function parts(given: Exclude<CloudOptions["credentials"], (signal: AbortSignal) => unknown>): Parts {
+function parts(
+  given: Exclude<CloudOptions["credentials"], (signal: AbortSignal) => unknown>,
+): Parts {
   if (typeof given === "string") return tokenParts(given);
   if (typeof given === "object" && given !== null) {
     if ("token" in given) return tokenParts(given);

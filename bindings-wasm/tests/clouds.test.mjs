@@ -4,7 +4,16 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import test, { after } from "node:test";
 import { cloud, router } from "keyfold/cloud";
-import { Keyfold, bytes, embedded, inspect, isKeyfoldError, rejects, same, utf8 } from "./support.mjs";
+import {
+  Keyfold,
+  bytes,
+  embedded,
+  inspect,
+  isKeyfoldError,
+  rejects,
+  same,
+  utf8,
+} from "./support.mjs";
 
 const EMULATOR = process.env.KEYFOLD_EMULATOR;
 const skip = !EMULATOR && "KEYFOLD_EMULATOR does not name the program keyfold-emulator";
@@ -14,6 +23,7 @@ const URIS = {
   huawei: "huawei://cn-north-4",
   google: "google://projects/example-project/locations/global/keyRings/ring",
   azure: "azure://docs-vault",
+  vault: "vault://transit",
 };
 
 /** Credentials out of the variables that an emulator prints. */
@@ -27,6 +37,7 @@ const CREDENTIALS = {
     clientSecret: v.AZURE_CLIENT_SECRET,
     authority: v.AZURE_AUTHORITY_HOST,
   }),
+  vault: (v) => ({ token: v.VAULT_TOKEN }),
 };
 
 /** A service of a vendor's on this machine. */
