@@ -36,6 +36,10 @@ const inlined = {
       path: `${path.slice("#cloud-".length)}.ts`,
       namespace: "cloud",
     }));
+    build.onResolve({ filter: /^\.\/inflate\.js$/, namespace: "cloud" }, () => ({
+      path: "inflate.ts",
+      namespace: "cloud",
+    }));
     build.onLoad({ filter: /.*/, namespace: "cloud" }, ({ path }) => ({
       contents: readFileSync(`js/${path}`, "utf8"),
       loader: "ts",
