@@ -30,9 +30,14 @@ const inlined = {
   name: "inlined",
   setup(build) {
     // What is of one instance, its engine above all, is there once more for the module of clouds.
-    const of = (name, namespace) => (namespace === "cloud" ? name.replace("client", "cloud") : name);
+    const of = (name, namespace) =>
+      namespace === "cloud" ? name.replace("client", "cloud") : name;
     build.onResolve({ filter: /^#cloud-(engine|exchange)$/ }, ({ path }) => ({
       path: `${path.slice("#cloud-".length)}.ts`,
+      namespace: "cloud",
+    }));
+    build.onResolve({ filter: /^\.\/inflate\.js$/, namespace: "cloud" }, () => ({
+      path: "inflate.ts",
       namespace: "cloud",
     }));
     build.onLoad({ filter: /.*/, namespace: "cloud" }, ({ path }) => ({

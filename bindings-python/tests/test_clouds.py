@@ -31,6 +31,7 @@ CLOUDS = {
     "pingan": "pingan://cn-shanghai",
     "google": "google://projects/example-project/locations/global/keyRings/ring",
     "azure": "azure://docs-vault",
+    "vault": "vault://transit",
 }
 CONTEXT = {"tenant": "acme"}
 
@@ -99,6 +100,7 @@ VENDOR = {
     "pingan": "PINGAN_",
     "azure": ("AZURE_TENANT", "AZURE_CLIENT", "AZURE_AUTHORITY"),
     "google": "GOOGLE_APPLICATION",
+    "vault": "VAULT_",
 }
 
 
@@ -135,7 +137,9 @@ def running(tmp_path_factory):
 def nobody(monkeypatch, tmp_path):
     """No credentials of whoever runs the tests."""
     for name in list(os.environ):
-        if name.startswith(("TENCENTCLOUD_", "HUAWEICLOUD_", "ALIBABA_", "PINGAN_", "AZURE_")):
+        if name.startswith(
+            ("TENCENTCLOUD_", "HUAWEICLOUD_", "ALIBABA_", "PINGAN_", "AZURE_", "VAULT_")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -202,7 +206,7 @@ def test_a_round_trip(running, name):
 
 
 @needs_emulator
-@pytest.mark.parametrize("name", ["tencent", "huawei", "alibaba", "google", "azure"])
+@pytest.mark.parametrize("name", ["tencent", "huawei", "alibaba", "google", "azure", "vault"])
 def test_signatures(running, name):
     kms = running(name).remote()
     key = make_key(kms, f"sign-{name}", spec="ECC_NIST_P256")

@@ -184,11 +184,16 @@ export class CloudKms implements Kms {
   }
 }
 
-function parts(given: Exclude<CloudOptions["credentials"], (signal: AbortSignal) => unknown>): Parts {
+function parts(
+  given: Exclude<CloudOptions["credentials"], (signal: AbortSignal) => unknown>,
+): Parts {
   if (typeof given === "string") return tokenParts(given);
   if (typeof given === "object" && given !== null) {
     if ("token" in given) return tokenParts(given);
-    if ("secret" in given) return [...keyParts(given), given.app?.id, given.app?.key] as Parts;
+    if ("secret" in given) {
+      const [kind, id, secret, sessionToken, expires] = keyParts(given);
+      return [kind, id, secret, sessionToken, expires, given.app?.id, given.app?.key];
+    }
     if ("serviceAccount" in given) {
       return ["google", given.serviceAccount, undefined, undefined, undefined];
     }

@@ -125,7 +125,8 @@ export class KeyAdmin {
       options,
     );
     const info = this.#info(made["KeyMetadata"] as Json);
-    if (alias !== undefined && !atOnce) await this.#alias("CreateAlias", alias, info.keyId, options);
+    if (alias !== undefined && !atOnce)
+      await this.#alias("CreateAlias", alias, info.keyId, options);
     return info.key;
   }
 

@@ -71,7 +71,7 @@ pub(crate) fn context(context: &EncryptionContext) -> JsValue {
 }
 
 /// A request of the core for a KMS written in JavaScript: those that [`crate::client`] makes.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "cloud"))]
 pub(crate) fn request(request: &Request) -> Result<JsValue> {
     let made = Making::new();
     let kind = match request {
@@ -321,7 +321,7 @@ pub(crate) fn to_request(value: &JsValue) -> Result<Request> {
 }
 
 /// What a KMS written in JavaScript answered to a request.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "cloud"))]
 pub(crate) fn to_response(request: &Request, value: &JsValue) -> Result<Response> {
     let from = Members { object: value, code: ErrorCode::KmsProtocol };
     Ok(match request {

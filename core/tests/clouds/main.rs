@@ -11,6 +11,7 @@ mod azure_credentials;
 mod google;
 mod google_credentials;
 mod huawei;
+mod operation;
 mod pingan;
 mod signatures;
 mod support;
