@@ -171,7 +171,9 @@ abstract class CloudTests {
         val places = mapOf(cloud.place to emulator.place(cloud.settings))
         val credentials = Credentials.fromEnvironment(variables = variables)
         RemoteKms(cloud.url, transport(), credentials, places).use { kms ->
-            Client(kms, cloud.key(kms, "environment")).use { assertArrayEquals(bytes(9), it.decrypt(it.encrypt(bytes(9)))) }
+            Client(kms, cloud.key(kms, "environment")).use { client ->
+                assertArrayEquals(bytes(9), client.decrypt(client.encrypt(bytes(9))))
+            }
         }
     }
 
@@ -179,9 +181,9 @@ abstract class CloudTests {
     fun `credentials that are nowhere, or in a file`(@TempDir folder: Path): Unit = runBlocking {
         val cloud = cloud("tencent")
         val emulator = emulator(cloud)
+        val (id, secret) = emulator["TENCENTCLOUD_SECRET_ID"] to emulator["TENCENTCLOUD_SECRET_KEY"]
         val file = Files.writeString(
-            folder.resolve("credentials"),
-            "[work]\nsecret_id = ${emulator["TENCENTCLOUD_SECRET_ID"]}\nsecret_key = ${emulator["TENCENTCLOUD_SECRET_KEY"]}\n",
+            folder.resolve("credentials"), "[work]\nsecret_id = $id\nsecret_key = $secret\n",
         )
         cloud.connect(credentials = Credentials.fromEnvironment(file, "work")).use { it.listKeys() }
         val none = Files.writeString(folder.resolve("none"), "")
@@ -310,7 +312,8 @@ abstract class CloudTests {
 
     @Test
     fun `what a cloud can is known beforehand`() {
-        assertTrue(Capabilities.schemes.containsAll(listOf("alibaba", "azure", "google", "huawei", "pingan", "tencent", "vault")))
+        val all = setOf("alibaba", "azure", "google", "huawei", "pingan", "tencent", "vault")
+        assertTrue(Capabilities.schemes.containsAll(all))
         for (scheme in Capabilities.schemes) {
             val able = Capabilities.of(scheme)!!
             assertEquals(scheme, able.scheme)

@@ -15,6 +15,7 @@ import kotlin.io.path.invariantSeparatorsPathString
 /** All that programs are compiled against, as it was when somebody last looked at it. */
 class ApiTest {
     private val kept = Path.of("api", "keyfold.api")
+    private val nameless = Regex("\\$\\d|\\$\\w+\\$\\d|\\\$sam\\$")
     private val classes = Path.of(Client::class.java.protectionDomain.codeSource.location.toURI())
 
     /** What is public to Java and to Kotlin, class by class. */
@@ -24,7 +25,7 @@ class ApiTest {
         val files = Files.walk(classes).use { all ->
             all.filter { it.extension == "class" }.map { classes.relativize(it).invariantSeparatorsPathString }
                 // Classes without a name are inside of functions.
-                .filter { !it.startsWith("io/keyfold/internal/") && !it.contains(Regex("\\$\\d|\\$\\w+\\$\\d|\\\$sam\\$")) }
+                .filter { !it.startsWith("io/keyfold/internal/") && !nameless.containsMatchIn(it) }
                 .sorted().toList()
         }
         val out = StringWriter()
@@ -40,7 +41,10 @@ class ApiTest {
     fun `the public face is the one that is known`() {
         val present = present()
         assertTrue("public final class io.keyfold.Client " in present)
-        if (System.getenv("KEYFOLD_API") == "write") Files.createDirectories(kept.parent).let { Files.writeString(kept, present) }
+        if (System.getenv("KEYFOLD_API") == "write") {
+            Files.createDirectories(kept.parent)
+            Files.writeString(kept, present)
+        }
         assertEquals(
             Files.readString(kept), present,
             "the public face has changed: KEYFOLD_API=write mvn test -Dtest=ApiTest writes $kept anew",
