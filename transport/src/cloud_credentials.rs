@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keyfold::credentials::{Credentials, CredentialsProvider, Profile, StaticCredentials};
 use keyfold::kms::azure::{self, AzureConfig};
 use keyfold::kms::cloud::{CloudUri, Places};
-use keyfold::kms::google;
+use keyfold::kms::{google, vault};
 use keyfold::{Error, ErrorCode, Result, SecretBytes};
 
 use crate::cloud_login;
@@ -165,12 +165,12 @@ const SOURCES: [Source; 5] = [
         file_variable: None,
         files: &[".vault-token"],
         form: Form::Token,
-        place: &[(Part::Address, "VAULT_ADDR")],
+        place: &[(Part::Address, "VAULT_ADDR"), (Part::Setting("namespace"), "VAULT_NAMESPACE")],
     },
 ];
 
 /// Adds to the place of a KMS, by its URI, what the configuration does not say and the vendor's
-/// own variables do: the project at Huawei, the address of Vault.
+/// own variables do: the project at Huawei, the address and the namespace of Vault.
 ///
 /// ```
 /// use keyfold::kms::cloud::Places;
@@ -241,6 +241,15 @@ pub fn cloud_credentials(
             let place = place.cloned().unwrap_or_default();
             let config = AzureConfig::of_place(uri.place(), &place)?;
             return cloud_login::azure(environment, choice, &config, &network);
+        }
+        vault::SCHEME => {
+            let place = places.get(&format!("{scheme}://{}", uri.place()));
+            let place = place.cloned().unwrap_or_default();
+            if let Some(login) =
+                cloud_login::vault(environment, choice, (uri.place(), &place), &network)?
+            {
+                return Ok(login);
+            }
         }
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! Credentials of the clouds that exchange something for a token: Google and Azure.
+//! Credentials of the clouds that exchange something for a token: Google, Azure and Vault.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,13 +6,16 @@ use std::sync::Arc;
 use keyfold::credentials::{
     AzureAuthority, AzureClientCredentials, AzureManagedIdentityCredentials, CachedCredentials,
     CredentialsChain, CredentialsProvider, GoogleExternalAccount, GoogleFederatedCredentials,
-    GoogleMetadataCredentials, GoogleServiceAccount, GoogleServiceAccountCredentials,
+    GoogleMetadataCredentials, GoogleServiceAccount, GoogleServiceAccountCredentials, TokenSource,
+    VaultLoginCredentials,
 };
 use keyfold::kms::azure::AzureConfig;
+use keyfold::kms::cloud::Place;
+use keyfold::kms::vault::VaultConfig;
 use keyfold::{Result, SecretBytes, SystemRng};
 
 use crate::cloud_credentials::CloudChoice;
-use crate::credentials::{Environment, FileToken, invalid, read};
+use crate::credentials::{Environment, FileToken, FixedToken, invalid, read};
 use crate::network::Network;
 
 /// The file that is named, else the one of Google's own tools, else the metadata service of the
@@ -117,6 +120,57 @@ pub(crate) fn azure(
     Ok(kept(source, network))
 }
 
+/// Where Kubernetes puts the token of a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// The login of an application's role or of a pod, where the environment or the place names one;
+/// `None` where there is a token itself, or nothing.
+pub(crate) fn vault(
+    environment: &Environment,
+    choice: &CloudChoice,
+    (name, place): (&str, &Place),
+    network: &Network,
+) -> Result<Option<Arc<dyn CredentialsProvider>>> {
+    if choice != &CloudChoice::default() || environment.get("VAULT_TOKEN").is_some() {
+        return Ok(None);
+    }
+    let setting = |variable: &str, name: &str| {
+        environment.get(variable).or_else(|| place.settings.get(name).cloned())
+    };
+    let role_id = setting("VAULT_ROLE_ID", "role_id");
+    let pod_role = setting("VAULT_KUBERNETES_ROLE", "kubernetes_role");
+    let Network { transport, clock } = network.clone();
+    let source = match (role_id, pod_role) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(invalid(
+                "a role id and a role of Kubernetes are two logins to Vault: one counts",
+            ));
+        }
+        (Some(role), None) => {
+            let file = place.settings.get("secret_id_file");
+            let secret: Option<Box<dyn TokenSource>> = match environment.secret("VAULT_SECRET_ID") {
+                Some(secret) => Some(Box::new(FixedToken(secret))),
+                // A role may want none.
+                None => file.map(|path| Box::new(FileToken::new(path)) as _),
+            };
+            let config = VaultConfig::of_place(name, place)?;
+            VaultLoginCredentials::with_app_role(transport, clock, &config, &role, secret)?
+        }
+        (None, Some(role)) => {
+            let path = place.settings.get("jwt_file").map_or(SERVICE_ACCOUNT, String::as_str);
+            let token = Box::new(FileToken::new(path));
+            let config = VaultConfig::of_place(name, place)?;
+            VaultLoginCredentials::with_kubernetes(transport, clock, &config, &role, token)?
+        }
+    };
+    let source = match place.settings.get("login_mount") {
+        Some(mount) => source.at_mount(mount)?,
+        None => source,
+    };
+    Ok(Some(kept(Box::new(source), network)))
+}
+
 /// Until it ends.
 fn kept(source: Box<dyn CredentialsProvider>, network: &Network) -> Arc<dyn CredentialsProvider> {
     Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), network.clock.clone()))
@@ -127,7 +181,6 @@ mod tests {
     use super::*;
     use crate::{HttpOptions, HttpTransport};
     use keyfold::ErrorCode;
-    use keyfold::kms::cloud::Place;
 
     fn with(variables: &[(&'static str, &str)]) -> Environment {
         let variables: Vec<(&str, String)> =
@@ -214,5 +267,44 @@ mod tests {
             refused(google(&with(&[]), &profile, &Network::from(&http))),
             Some(ErrorCode::InvalidArgument)
         );
+    }
+
+    #[test]
+    fn vault_logs_in_where_a_role_is_named() {
+        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
+        let place = |settings: &[(&str, &str)]| Place {
+            keys: Some("https://vault.example.com:8200".into()),
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Place::default()
+        };
+        let take = |variables: &[(&'static str, &str)], settings: &[(&str, &str)]| {
+            let named = ("transit", &place(settings));
+            let made =
+                vault(&with(variables), &CloudChoice::default(), named, &Network::from(&http));
+            made.map(|login| login.is_some()).map_err(|error| error.code())
+        };
+        let (role, pod) = (("VAULT_ROLE_ID", "r"), ("VAULT_KUBERNETES_ROLE", "k"));
+        for (variables, settings, login) in [
+            (&[][..], &[][..], false),
+            (&[role], &[], true),
+            (&[role, ("VAULT_SECRET_ID", "s")], &[("login_mount", "roles")], true),
+            (&[], &[("role_id", "r"), ("secret_id_file", "/run/secret-id")], true),
+            (&[pod], &[], true),
+            (&[], &[("kubernetes_role", "k"), ("jwt_file", "/run/token")], true),
+            // A token itself counts first.
+            (&[role, ("VAULT_TOKEN", "hvs.token")], &[], false),
+        ] {
+            assert_eq!(take(variables, settings), Ok(login), "{variables:?} {settings:?}");
+        }
+        let invalid = Err(ErrorCode::InvalidArgument);
+        assert_eq!(take(&[role, pod], &[]), invalid);
+        assert_eq!(take(&[("VAULT_ROLE_ID", "a b")], &[]), invalid);
+        assert_eq!(take(&[role], &[("login_mount", "../sys")]), invalid);
+        let file = CloudChoice { file: Some("token".into()), profile: None };
+        let made = vault(&with(&[role]), &file, ("transit", &place(&[])), &Network::from(&http));
+        assert!(made.expect("no failure").is_none());
     }
 }

@@ -101,7 +101,7 @@ impl CredentialsProvider for FileToken {
 }
 
 /// A text in an environment variable.
-struct FixedToken(SecretBytes);
+pub(crate) struct FixedToken(pub(crate) SecretBytes);
 
 impl TokenSource for FixedToken {
     fn token(&self) -> Result<SecretBytes> {

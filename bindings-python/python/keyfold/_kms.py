@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from . import kms
-    from ._types import Path, Text
-
     from ._cloud import Capabilities
-    from ._types import AnyAsyncKms
+    from ._types import AnyAsyncKms, Path, Text
 
     _Token = Union[str, _keyfold.Secret]
     _Credentials = Union[_keyfold.AccessKey, str, _keyfold.Secret, None]
@@ -65,12 +63,12 @@ class KeyInfo:
     signing_algorithms: tuple[str, ...]
 
     def __init__(self, scheme: str, metadata: Mapping[str, Any]) -> None:
-        self.key = KeyUri(metadata.get("KeyUri") or f"{scheme}:{metadata['Arn']}")
+        self.key = KeyUri(f"{scheme}:{metadata['Arn']}")
         self.key_id = metadata["KeyId"]
         self.alias = metadata.get("AliasName")
-        self.spec = metadata.get("KeySpec") or metadata.get("ServiceSpec") or ""
-        self.usage = metadata.get("KeyUsage") or ""
-        self.state = metadata.get("KeyState") or metadata.get("ServiceState") or ""
+        self.spec = metadata.get("KeySpec", "")
+        self.usage = metadata.get("KeyUsage", "")
+        self.state = metadata.get("KeyState", "")
         self.description = metadata.get("Description", "")
         self.created = metadata.get("CreationDate")
         self.deletion = metadata.get("DeletionDate")
@@ -107,7 +105,7 @@ class KeyAdmin:
     __slots__ = ()
 
     _scheme = "keyfold"
-    #: Whether it is a cloud whose keys are named by their whole URIs, and managed as far as it goes.
+    #: Whether it is a cloud: keys are made with their alias there, and asked for by it.
     _cloud = False
 
     if TYPE_CHECKING:
@@ -135,8 +133,6 @@ class KeyAdmin:
 
     def _name(self, key: str) -> str:
         """The key's name at this KMS."""
-        if self._cloud:
-            return KeyUri(key)
         scheme, _, name = KeyUri(key).partition(":")
         if scheme != self._scheme:
             from .exceptions import InvalidArgument
@@ -146,9 +142,7 @@ class KeyAdmin:
 
     def _id(self, key: str) -> str:
         """The key as management takes it, which is not by its alias."""
-        if self._cloud:
-            return KeyUri(key)
-        if KeyUri(key).is_alias:
+        if KeyUri(key).is_alias and not self._cloud:
             return self.describe_key(key).key.name
         return self._name(key)
 
@@ -214,7 +208,7 @@ class KeyAdmin:
     def list_keys(self) -> list[KeyUri]:
         """The full names of all keys."""
         return [
-            KeyUri(entry.get("KeyUri") or f"{self._scheme}:{entry['KeyArn']}")
+            KeyUri(f"{self._scheme}:{entry['KeyArn']}")
             for page in self._pages("ListKeys", Limit=1000)
             for entry in page["Keys"]
         ]
@@ -441,7 +435,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
             ca=ca,
             client_certificate=client_certificate,
             proxy=proxy,
-            places=None if places is None else {name: dict(place) for name, place in places.items()},
+            places={name: dict(place) for name, place in (places or {}).items()},
             credentials_file=credentials_file,
             credentials_profile=credentials_profile,
         )

@@ -32,6 +32,8 @@ use crate::error::{Error, Result};
 use crate::maybe_send::BoxFuture;
 use crate::transport::{HttpRequest, HttpResponse};
 
+pub(crate) use name::is_path;
+
 /// The scheme of its keys.
 pub const SCHEME: &str = "vault";
 
@@ -218,10 +220,10 @@ impl VaultConfig {
 
     /// Everything here becomes part of a path, a header or JSON.
     fn checked(self) -> Result<Self> {
-        if !name::is_path(&self.mount) || !name::is_path(&self.kv) {
+        if !is_path(&self.mount) || !is_path(&self.kv) {
             return Err(refused("a mount is a path of letters, digits and -_."));
         }
-        if !self.namespace.as_deref().is_none_or(name::is_path) {
+        if !self.namespace.as_deref().is_none_or(is_path) {
             return Err(refused("a namespace is a path of letters, digits and -_."));
         }
         let fits = !self.field.is_empty() && self.field.chars().all(|c| !c.is_control());

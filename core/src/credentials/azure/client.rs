@@ -155,7 +155,16 @@ impl<T: Transport, C: WallClock> AzureClientCredentials<T, C> {
             pairs.push((name, &proof));
             Ok(oauth::form(&self.authority.token_url(), pairs))
         };
-        let found = oauth::token_at(&self.transport, &self.clock, &self.skew, make).await?;
+        let found = match &self.proof {
+            // It is dated.
+            Proof::Certificate { .. } => {
+                oauth::token_at(&self.transport, &self.clock, &self.skew, make).await
+            }
+            _ => {
+                let now = self.clock.unix_time();
+                oauth::token(&self.transport, make(now)?, now).await
+            }
+        }?;
         Ok(Some(Arc::new(found)))
     }
 

@@ -26,11 +26,12 @@ impl ConnectedCloud {
     /// Performs an operation that manages keys or secrets, by its name in the AWS APIs: JSON in,
     /// JSON out, with the members that they have. What differs:
     ///
-    /// - `KeyId` and `TargetKeyId` are key URIs, also of an alias where the cloud can be asked by
-    ///   it; answers have `KeyUri` beside `KeyId`, which is the service's own name;
+    /// - `KeyId` and `TargetKeyId` are key URIs, with or without their scheme, also of an alias
+    ///   where the cloud can be asked by it; answers have `KeyUri`, and as `Arn` (in lists `KeyArn`)
+    ///   the same without its scheme, beside `KeyId`, which is the service's own name;
     /// - `CreateKey` takes the `AliasName` too, for some clouds demand one;
-    /// - keys have `ServiceState` and `ServiceSpec` beside `KeyState` and `KeySpec`, in the
-    ///   service's words, and members that a service does not tell are absent;
+    /// - a `KeyState` or `KeySpec` that keyfold has no name for is in the service's own words, and
+    ///   members that a service does not tell are absent;
     /// - `ListAliases` without a `KeyId` looks at every key.
     ///
     /// [`KmsAdmin`] is the same in types.
@@ -53,7 +54,7 @@ impl ConnectedCloud {
             "CreateKey" => asked.create_key().await,
             "DescribeKey" => {
                 let key = self.describe(asked.key("KeyId")?).await?;
-                Ok(within("KeyMetadata", &key_json(&key)))
+                Ok(within("KeyMetadata", &key_json("Arn", &key)))
             }
             "ListKeys" => asked.list_keys().await,
             "EnableKey" => asked.change("KeyId", |key| AdminRequest::EnableKey { key }).await,
@@ -155,7 +156,16 @@ impl Asked<'_> {
     }
 
     fn key(&self, name: &str) -> Result<KeyUri> {
-        KeyUri::new(self.text(name)?)
+        self.uri(self.text(name)?)
+    }
+
+    /// A key URI that may lack its scheme.
+    fn uri(&self, key: String) -> Result<KeyUri> {
+        if key.starts_with("//") {
+            let scheme = self.kms.kms().config().capabilities().scheme;
+            return KeyUri::new(format!("{scheme}:{key}"));
+        }
+        KeyUri::new(key)
     }
 
     fn days(&self, name: &str, otherwise: u64) -> Result<u32> {
@@ -204,7 +214,7 @@ impl Asked<'_> {
         };
         let (alias, description) = (self.maybe_text("AliasName")?, self.maybe_text("Description")?);
         match self.kms.ask(AdminRequest::CreateKey { kind, usage, alias, description }).await? {
-            AdminResponse::Key(key) => Ok(within("KeyMetadata", &key_json(&key))),
+            AdminResponse::Key(key) => Ok(within("KeyMetadata", &key_json("Arn", &key))),
             _ => Err(not_understood()),
         }
     }
@@ -219,7 +229,7 @@ impl Asked<'_> {
 
     async fn list_keys(&self) -> Result<Zeroizing<Vec<u8>>> {
         let (keys, next) = self.keys(self.maybe_text("Marker")?).await?;
-        let keys = keys.iter().map(key_json);
+        let keys = keys.iter().map(|key| key_json("KeyArn", key));
         Ok(page("Keys", keys, "NextMarker", next.as_deref()))
     }
 
@@ -242,7 +252,7 @@ impl Asked<'_> {
     async fn delete_alias(&self) -> Result<Zeroizing<Vec<u8>>> {
         let alias = self.text("AliasName")?;
         let named = match self.maybe_text("TargetKeyId")? {
-            Some(key) => KeyUri::new(key)?,
+            Some(key) => self.uri(key)?,
             None => KeyUri::new(format!("{}/{alias}", self.kms.kms().config().uri()))?,
         };
         let key = self.kms.full_name(named, Capability::DeleteAlias).await?;
@@ -251,7 +261,7 @@ impl Asked<'_> {
 
     async fn list_aliases(&self) -> Result<Zeroizing<Vec<u8>>> {
         let (keys, next) = match self.maybe_text("KeyId")? {
-            Some(key) => (vec![self.kms.describe(KeyUri::new(key)?).await?], None),
+            Some(key) => (vec![self.kms.describe(self.uri(key)?).await?], None),
             None => self.keys(self.maybe_text("Marker")?).await?,
         };
         let mut aliases = Vec::new();
@@ -380,16 +390,18 @@ fn key_id(key: &KeyUri) -> &str {
     rest.split_once('/').map_or(rest, |(_place, name)| name)
 }
 
-fn key_json(key: &KeyInfo) -> Zeroizing<Vec<u8>> {
+/// `arn` is what the AWS APIs call the full name there.
+fn key_json(arn: &str, key: &KeyInfo) -> Zeroizing<Vec<u8>> {
     let mut members = Members::new(0);
     members.text("KeyId", key_id(&key.key));
     members.text("KeyUri", key.key.as_str());
+    members.text(arn, key.key.rest());
     members.maybe_text("AliasName", key.alias.as_deref());
-    members.maybe_text("KeySpec", key.kind.map(KeyKind::as_str));
-    members.maybe_text("ServiceSpec", key.raw_kind.as_deref());
+    let spec = key.kind.map(KeyKind::as_str);
+    members.maybe_text("KeySpec", spec.or(key.raw_kind.as_deref()));
     members.maybe_text("KeyUsage", key.usage.map(KeyUse::as_str));
-    members.maybe_text("KeyState", key.state.map(KeyState::as_str));
-    members.maybe_text("ServiceState", key.raw_state.as_deref());
+    let state = key.state.map(KeyState::as_str);
+    members.maybe_text("KeyState", state.or(key.raw_state.as_deref()));
     members.maybe_text("Description", key.description.as_deref());
     members.maybe_text("Version", key.version.as_deref());
     time(&mut members, "CreationDate", key.created);

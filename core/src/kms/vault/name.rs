@@ -61,7 +61,7 @@ pub(super) fn is_version(text: &str) -> bool {
 }
 
 /// A mount, a namespace, a secret: parts with `/` between them, of which none goes up.
-pub(super) fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     let of_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     text.len() <= MAX_PATH
         && text.split('/').all(|part| !matches!(part, "" | "." | "..") && part.bytes().all(of_part))

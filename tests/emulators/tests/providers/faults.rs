@@ -15,7 +15,7 @@ use pollster::block_on;
 use crate::rig::{About, Rig, context, generate, refused, secret, unwrap};
 use crate::{alibaba, azure, google, huawei, pingan, tencent};
 
-const ALL: [About; 8] = [
+pub(crate) const ALL: [About; 8] = [
     tencent::ABOUT,
     huawei::ABOUT,
     alibaba::ABOUT,

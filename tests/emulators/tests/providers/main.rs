@@ -11,3 +11,14 @@ mod list;
 mod pingan;
 mod rig;
 mod tencent;
+
+/// A cloud that nobody runs here would be claimed and not seen.
+#[test]
+fn every_cloud_has_its_list() {
+    // Vault's is `tests/vault_provider.rs`.
+    let mut here = vec!["vault"];
+    here.extend(faults::ALL.iter().filter_map(|about| about.place.split(':').next()));
+    for scheme in keyfold::kms::cloud::SCHEMES {
+        assert!(here.contains(scheme), "{scheme}");
+    }
+}
