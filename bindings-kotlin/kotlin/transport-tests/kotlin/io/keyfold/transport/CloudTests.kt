@@ -178,6 +178,25 @@ abstract class CloudTests {
     }
 
     @Test
+    fun `an application's role at Vault`(): Unit = runBlocking {
+        val cloud = cloud("vault")
+        val emulator = emulator(cloud)
+        val key = cloud.connect().use { cloud.key(it, "role") }
+        val role = mapOf(
+            "VAULT_ADDR" to emulator.url, "VAULT_ROLE_ID" to emulator["EMULATOR_ROLE_ID"],
+            "VAULT_SECRET_ID" to emulator["EMULATOR_SECRET_ID"],
+        )
+        // The address is in the environment too.
+        RemoteKms(cloud.url, transport(), Credentials.fromEnvironment(variables = role)).use { kms ->
+            Client(kms, key).use { assertArrayEquals(bytes(9), it.decrypt(it.encrypt(bytes(9)))) }
+        }
+        val wrong = Credentials.fromEnvironment(variables = role + ("VAULT_SECRET_ID" to "another"))
+        RemoteKms(cloud.url, transport(), wrong).use { kms ->
+            Client(kms, key).use { client -> fails<KeyfoldException.KmsDenied> { client.encrypt(bytes(9)) } }
+        }
+    }
+
+    @Test
     fun `credentials that are nowhere, or in a file`(@TempDir folder: Path): Unit = runBlocking {
         val cloud = cloud("tencent")
         val emulator = emulator(cloud)
