@@ -152,7 +152,8 @@ pub(crate) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail.into())
 }
 
-/// Something that no KMS of a kind has.
+/// What this build does not have.
+#[cfg(not(feature = "clouds"))]
 pub(crate) fn unsupported(detail: impl Into<String>) -> Error {
     invalid(detail).with_source(Cause { origin: 0, unsupported: true })
 }

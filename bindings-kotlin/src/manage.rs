@@ -1,6 +1,7 @@
 //! The life of KMS keys, in the operations of the AWS KMS API, at any KMS that has them.
 
 use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keyfold::{Error, ErrorCode, KeyUri, Result};
 use serde_json::{Map, Value, json};
@@ -47,7 +48,7 @@ pub struct KeyDescription {
     pub deletion_millis: Option<u64>,
 }
 
-pub(crate) fn strange() -> Error {
+fn strange() -> Error {
     Error::new(ErrorCode::KmsProtocol, "the KMS answered something else")
 }
 
@@ -101,15 +102,19 @@ impl KeyService {
     /// The key's name at this KMS.
     fn name(&self, key: &str) -> Result<String> {
         let key = KeyUri::new(key)?;
+        // A cloud says itself which keys are its.
+        if self.is_cloud()? {
+            return Ok(key.as_str().to_owned());
+        }
         if key.scheme() != self.scheme()? {
             return Err(invalid("the key is of another KMS than the one that is asked"));
         }
         Ok(key.rest().to_owned())
     }
 
-    /// The key as management takes it, which is not by its alias.
+    /// The key as management takes it, which is not by its alias, but at a cloud.
     async fn id(&self, key: &str) -> Result<String> {
-        if KeyUri::new(key)?.is_alias() {
+        if !self.is_cloud()? && KeyUri::new(key)?.is_alias() {
             return Ok(self.describe(key).await?.key_id);
         }
         self.name(key)
@@ -121,16 +126,29 @@ impl KeyService {
     }
 
     fn description(&self, about: &Value) -> Result<KeyDescription> {
+        // What keyfold has no word for is in the service's; some services do not tell.
+        let told = |names: &[&str]| {
+            let mut told = names.iter().filter_map(|name| about[name].as_str());
+            told.next().unwrap_or_default().to_owned()
+        };
         Ok(KeyDescription {
-            key: self.uri(&string(about, "Arn")?)?,
+            key: self.full_name(about, "Arn")?,
             key_id: string(about, "KeyId")?,
-            spec: string(about, "KeySpec")?,
-            usage: string(about, "KeyUsage")?,
-            state: string(about, "KeyState")?,
+            spec: told(&["KeySpec", "ServiceSpec"]),
+            usage: told(&["KeyUsage"]),
+            state: told(&["KeyState", "ServiceState"]),
             description: about["Description"].as_str().unwrap_or_default().to_owned(),
             created_millis: millis(&about["CreationDate"]).unwrap_or_default(),
             deletion_millis: millis(&about["DeletionDate"]),
         })
+    }
+
+    /// The URI of a key, of its ARN in the member `arn`; a cloud says it itself.
+    fn full_name(&self, about: &Value, arn: &str) -> Result<String> {
+        match about["KeyUri"].as_str() {
+            Some(uri) => Ok(uri.to_owned()),
+            None => self.uri(&string(about, arn)?),
+        }
     }
 
     fn uri(&self, arn: &str) -> Result<String> {
@@ -169,7 +187,7 @@ impl KeyService {
             "KeySpec": new.spec,
             "KeyUsage": usage,
             "Description": new.description,
-            "Tags": tags(&new.tags),
+            "Tags": (!new.tags.is_empty()).then(|| tags(&new.tags)),
             "Policy": new.policy,
             "AliasName": new.alias.as_ref().filter(|_| is_cloud),
         });
@@ -207,7 +225,7 @@ impl KeyService {
     /// What the KMS says.
     pub async fn list_keys(&self) -> Answer<Vec<String>> {
         let entries = self.pages("ListKeys", json!({"Limit": 1000}), "Keys").await?;
-        let keys = entries.iter().map(|entry| self.uri(&string(entry, "KeyArn")?));
+        let keys = entries.iter().map(|entry| self.full_name(entry, "KeyArn"));
         Ok(keys.collect::<Result<_>>()?)
     }
 
@@ -266,7 +284,11 @@ impl KeyService {
     pub async fn schedule_key_deletion(&self, key: String, days: u32) -> Answer<u64> {
         let more = json!({"PendingWindowInDays": days});
         let answer = self.change("ScheduleKeyDeletion", &key, more).await?;
-        Ok(millis(&answer["DeletionDate"]).ok_or_else(strange)?)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Not every cloud tells.
+        let reckoned = now + Duration::from_hours(24).saturating_mul(days);
+        Ok(millis(&answer["DeletionDate"])
+            .unwrap_or_else(|| u64::try_from(reckoned.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// Keeps a key whose deletion is scheduled; it is disabled afterwards.

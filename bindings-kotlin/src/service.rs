@@ -27,7 +27,6 @@ use crate::caller::Caller;
 use crate::cloud::{Cloud, CloudCapabilities, is_cloud};
 use crate::error::{Answer, invalid};
 use crate::foreign::{ForeignKms, ForeignTransport, HostKms, HostTransport};
-use crate::manage::strange;
 use crate::sealer::{ForeignSealer, HostSealer};
 use crate::secret::Secret;
 use crate::time::{HostClock, Timer};
@@ -144,11 +143,7 @@ impl KeyService {
         match self.kind()? {
             Kind::Embedded(kms) => kms.operation(name, &body).map(Zeroizing::new),
             Kind::Remote(kms) => kms.operation(Service::of_operation(name), name, body).await,
-            Kind::Cloud(kms) => {
-                let request = serde_json::from_slice(&body).map_err(|_| strange())?;
-                let answer = kms.operation(name, &request).await?;
-                Ok(Zeroizing::new(answer.to_string().into_bytes()))
-            }
+            Kind::Cloud(kms) => kms.operation(name, &body).await,
             Kind::Router(_) => Err(invalid("keys are managed at the KMS that has them")),
             Kind::Foreign(_) => Err(invalid("a KMS of the caller's own is managed by the caller")),
         }

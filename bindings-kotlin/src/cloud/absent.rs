@@ -8,7 +8,7 @@ use keyfold::kms::remote::RemoteOptions;
 use keyfold::kms::{Kms, Request, Response};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::{Error, Result};
-use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::scheme;
 use crate::caller::Caller;
@@ -26,7 +26,7 @@ impl Cloud {
     }
 
     #[expect(clippy::unused_async, reason = "as where there are clouds")]
-    pub(crate) async fn operation(&self, _: &str, _: &Value) -> Result<Value> {
+    pub(crate) async fn operation(&self, _: &str, _: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         match *self {}
     }
 }
