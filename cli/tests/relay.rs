@@ -80,7 +80,8 @@ impl Clouds {
     }
 
     fn create_as(&self, place: &str, kind: KeyKind, usage: KeyUse, alias: &str) -> KeyUri {
-        let alias = Some(alias.to_owned());
+        // Alibaba's begin in a way of their own, and need not be there.
+        let alias = (place != ALIBABA).then(|| alias.to_owned());
         let create = AdminRequest::CreateKey { kind, usage, alias, description: None };
         match block_on(self.connect(place).administer(&create)).expect("a key") {
             AdminResponse::Key(key) => key.key,

@@ -42,7 +42,7 @@ capabilities! {
     /// [`Request::Rewrap`].
     Rewrap = "rewrap",
     /// [`Request::GenerateSealedDataKey`] and [`Request::UnwrapSealed`].
-    SealReply = "seal data keys to a public key",
+    SealReply = "seal data keys",
     /// [`Request::Encrypt`].
     Encrypt = "encrypt",
     /// [`Request::Decrypt`].
