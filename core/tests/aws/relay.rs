@@ -160,7 +160,7 @@ impl ReplyOpener for Plain {
     }
 
     fn open<'a>(&'a self, sealed: &'a [u8]) -> BoxFuture<'a, Result<SecretBytes, Error>> {
-        Box::pin(async { Ok(SecretBytes::from(sealed)) })
+        Box::pin(async move { Ok(SecretBytes::from(sealed)) })
     }
 }
 
