@@ -68,30 +68,6 @@ impl AlibabaConfig {
                 let response = link.ask(ask).await?;
                 Ok(Response::Wrapped(self.wrapped(Object(&response.body), params)?))
             }
-            Request::GenerateSealedDataKey { key, context, recipient } => {
-                let name = name_of(self, key)?;
-                let given = [("KeyId", name), ("KeySpec", "AES_256")];
-                let ask = seal_to(keys("GenerateAndExportDataKey", &given), recipient)?;
-                let (ask, params) = bind(ask, "EncryptionContext", context)?;
-                let response = link.ask(ask).await?;
-                let answer = Object(&response.body);
-                let sealed = answer.bytes("ExportedDataKey")?;
-                Ok(Response::SealedDataKey { sealed, wrapped: self.wrapped(answer, params)? })
-            }
-            Request::UnwrapSealed { wrapped, context, key, recipient } => {
-                let demanded = key.as_ref().unwrap_or(&wrapped.key);
-                let demanded = self.id(link, name_of(self, demanded)?).await?;
-                let text = ciphertext_text(&wrapped.ciphertext)?;
-                let mut ask =
-                    seal_to(keys("ExportDataKey", &[("CiphertextBlob", text)]), recipient)?;
-                if let Some(bound) = context::bound(context, &wrapped.params)? {
-                    ask = ask.with_query("EncryptionContext", &bound);
-                }
-                let response = link.ask(ask).await?;
-                let answer = Object(&response.body);
-                demand_key(id_of(&answer.text("KeyId")?), Some(&demanded))?;
-                Ok(Response::Sealed(answer.bytes("ExportedDataKey")?))
-            }
             Request::Encrypt { key, plaintext, context } => {
                 let WrappedKey { key, params, ciphertext } =
                     self.encrypt(link, key, plaintext, context).await?;
@@ -136,7 +112,42 @@ impl AlibabaConfig {
                 Ok(Response::Key(uri_of(self, &key.text("KeyId")?)?))
             }
             // Of the secrets manager; `secrets` has them.
-            Request::PutSecret { .. } | Request::GetSecret { .. } => Err(not_understood()),
+            Request::PutSecret { .. }
+            | Request::GetSecret { .. }
+            // `call_sealed` has them.
+            | Request::GenerateSealedDataKey { .. }
+            | Request::UnwrapSealed { .. } => Err(not_understood()),
+        }
+    }
+
+    /// Data keys that the service seals.
+    pub(super) async fn call_sealed(&self, link: Link<'_>, request: &Request) -> Result<Response> {
+        match request {
+            Request::GenerateSealedDataKey { key, context, recipient } => {
+                let name = name_of(self, key)?;
+                let given = [("KeyId", name), ("KeySpec", "AES_256")];
+                let ask = seal_to(keys("GenerateAndExportDataKey", &given), recipient)?;
+                let (ask, params) = bind(ask, "EncryptionContext", context)?;
+                let response = link.ask(ask).await?;
+                let answer = Object(&response.body);
+                let sealed = answer.bytes("ExportedDataKey")?;
+                Ok(Response::SealedDataKey { sealed, wrapped: self.wrapped(answer, params)? })
+            }
+            Request::UnwrapSealed { wrapped, context, key, recipient } => {
+                let demanded = key.as_ref().unwrap_or(&wrapped.key);
+                let demanded = self.id(link, name_of(self, demanded)?).await?;
+                let text = ciphertext_text(&wrapped.ciphertext)?;
+                let mut ask =
+                    seal_to(keys("ExportDataKey", &[("CiphertextBlob", text)]), recipient)?;
+                if let Some(bound) = context::bound(context, &wrapped.params)? {
+                    ask = ask.with_query("EncryptionContext", &bound);
+                }
+                let response = link.ask(ask).await?;
+                let answer = Object(&response.body);
+                demand_key(id_of(&answer.text("KeyId")?), Some(&demanded))?;
+                Ok(Response::Sealed(answer.bytes("ExportedDataKey")?))
+            }
+            _ => Err(not_understood()),
         }
     }
 

@@ -219,11 +219,11 @@ fn is_relayed(config: &AwsConfig, request: &Request) -> bool {
         | Request::Sign { key, .. }
         | Request::Verify { key, .. }
         | Request::GetPublicKey { key }
-        | Request::ResolveKey { key } => Some(key),
+        | Request::ResolveKey { key }
+        | Request::Decrypt { key: Some(key), .. } => Some(key),
         Request::Unwrap { wrapped, .. }
         | Request::UnwrapSealed { wrapped, .. }
         | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
-        Request::Decrypt { key: Some(key), .. } => Some(key),
         // A record names its key.
         Request::Decrypt { key: None, ciphertext, .. } => {
             let record = WrappedKey::from_record(ciphertext).ok();
