@@ -1,8 +1,8 @@
-// Bundles the TypeScript with the two modules: called by `cargo xtask npm`, with the folders of
+// Bundles the TypeScript with the modules: called by `cargo xtask npm`, with the folders of
 // the build tools, of what wasm-bindgen made, and of the package.
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 const [tools, made, out, version] = process.argv.slice(2);
 const { build } = createRequire(join(tools, "package.json"))("esbuild");
@@ -29,14 +29,25 @@ function glue(path) {
 const inlined = {
   name: "inlined",
   setup(build) {
-    build.onResolve({ filter: /^#(client|extra)-wasm$/ }, ({ path }) => ({
-      path: join(made, `${path.slice(1, -5)}.deflate`),
+    // What is of one instance, its engine above all, is there once more for the module of clouds.
+    const of = (name, namespace) => (namespace === "cloud" ? name.replace("client", "cloud") : name);
+    build.onResolve({ filter: /^#cloud-(engine|exchange)$/ }, ({ path }) => ({
+      path: `${path.slice("#cloud-".length)}.ts`,
+      namespace: "cloud",
+    }));
+    build.onLoad({ filter: /.*/, namespace: "cloud" }, ({ path }) => ({
+      contents: readFileSync(`js/${path}`, "utf8"),
+      loader: "ts",
+      resolveDir: resolve("js"),
+    }));
+    build.onResolve({ filter: /^#(client|extra|cloud)-wasm$/ }, ({ path, namespace }) => ({
+      path: join(made, `${of(path, namespace).slice(1, -5)}.deflate`),
       namespace: "wasm",
     }));
-    build.onResolve({ filter: /^#(client|extra)$/ }, ({ path }) => ({
-      path: join(made, `${path.slice(1)}.js`),
+    build.onResolve({ filter: /^#(client|extra|cloud)$/ }, ({ path, namespace }) => ({
+      path: join(made, `${of(path, namespace).slice(1)}.js`),
     }));
-    build.onLoad({ filter: /build[\\/](client|extra)\.js$/ }, ({ path }) => ({
+    build.onLoad({ filter: /build[\\/](client|extra|cloud)\.js$/ }, ({ path }) => ({
       contents: glue(path),
       loader: "js",
     }));
@@ -47,7 +58,7 @@ const inlined = {
 };
 
 await build({
-  entryPoints: ["js/web.ts", "js/node.ts", "js/worker.ts", "js/files.ts"],
+  entryPoints: ["js/web.ts", "js/node.ts", "js/worker.ts", "js/files.ts", "js/cloud.ts"],
   outdir: join(out, "dist"),
   bundle: true,
   splitting: true,
@@ -75,6 +86,7 @@ function reach(name) {
 reach("index.d.ts");
 reach("worker.d.ts");
 reach("files.d.ts");
+reach("cloud.d.ts");
 for (const name of readdirSync(dist)) {
   if (name.endsWith(".d.ts") && !reached.has(name)) rmSync(join(dist, name));
 }

@@ -29,6 +29,7 @@ const sizes = {
   "default page": weigh(web),
   "in Node.js": weigh(closure("node.js")),
   "loaded when needed": weigh(later),
+  "keyfold/cloud": weigh(closure("cloud.js")),
 };
 let failed = false;
 for (const [what, bytes] of Object.entries(sizes)) {

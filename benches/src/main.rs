@@ -40,6 +40,8 @@ enum Task {
         #[command(flatten)]
         common: Common,
     },
+    /// The providers of the clouds, without a network.
+    Providers(Common),
     /// Used by the suites: whole messages, as JSON.
     #[command(hide = true)]
     Message {
@@ -81,6 +83,10 @@ fn main() -> Result<()> {
         Task::Server { args, common } => {
             let rows = suite::server::measure(&args, &common.out, common.quick)?;
             report::publish("server", &rows, &common.out)
+        }
+        Task::Providers(common) => {
+            let rows = suite::providers::measure(common.quick)?;
+            report::publish("providers", &rows, &common.out)
         }
         Task::Message { size, quick } => {
             println!("{}", serde_json::to_string(&suite::core::messages(size, quick)?)?);

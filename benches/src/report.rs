@@ -18,9 +18,9 @@ pub(crate) struct Row {
     /// Bytes of plaintext or message.
     pub(crate) size: u64,
     pub(crate) threads: usize,
-    /// `encrypt`, `decrypt`, `sign` or `verify`.
+    /// `encrypt`, `decrypt`, `sign`, `verify` or `call`.
     pub(crate) direction: &'static str,
-    /// `throughput`, `latency` or `peak memory`.
+    /// `throughput`, `latency`, `calls` or `peak memory`.
     pub(crate) metric: &'static str,
     /// A median.
     pub(crate) value: f64,

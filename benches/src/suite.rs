@@ -3,6 +3,7 @@
 pub(crate) mod cli;
 pub(crate) mod core;
 pub(crate) mod plain_loop;
+pub(crate) mod providers;
 pub(crate) mod server;
 
 use std::sync::Arc;

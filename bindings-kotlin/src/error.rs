@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use keyfold::kms::aws::ServiceError;
+use keyfold::kms::ServiceError;
+use keyfold::kms::cloud::Unsupported;
 use keyfold::{Error, ErrorCode};
 
 /// For what answers a language.
@@ -40,6 +41,8 @@ pub enum Failure {
         origin: u64,
         /// What a service said about it.
         said: Option<String>,
+        /// Whether the service does not have what was asked for; then nothing was sent.
+        unsupported: bool,
     },
 }
 
@@ -52,13 +55,20 @@ impl fmt::Display for Failure {
 
 impl StdError for Failure {}
 
-/// An exception that stays where its language keeps it.
+/// What a failure has beside its code and text.
 #[derive(Debug)]
-struct Cause(u64);
+struct Cause {
+    /// An exception that stays where its language keeps it; 0 for none.
+    origin: u64,
+    unsupported: bool,
+}
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an exception of the caller's")
+        f.write_str(match self.origin {
+            0 => "the service does not have this",
+            _ => "an exception of the caller's",
+        })
     }
 }
 
@@ -74,13 +84,16 @@ impl From<Error> for Failure {
             },
             keyfold::Retry::AfterChange => Retry::AfterChange,
         };
+        let cause = of::<Cause>(&error);
         let said = of::<ServiceError>(&error).and_then(|said| said.message().map(str::to_owned));
         Failure::Failed {
             code: error.code().as_str().to_owned(),
             detail: error.detail().to_owned(),
             retry,
-            origin: of::<Cause>(&error).map_or(0, |cause| cause.0),
+            origin: cause.map_or(0, |cause| cause.origin),
             said,
+            unsupported: cause.is_some_and(|cause| cause.unsupported)
+                || of::<Unsupported>(&error).is_some(),
         }
     }
 }
@@ -101,7 +114,7 @@ impl Failure {
     /// What a language's own code failed with, as an error of the core. `otherwise` is its code and
     /// text where the language names none.
     pub(crate) fn into_error(self, otherwise: ErrorCode, what: &'static str) -> Error {
-        let Failure::Failed { code, detail, retry, origin, .. } = self;
+        let Failure::Failed { code, detail, retry, origin, unsupported, .. } = self;
         let known = ErrorCode::ALL.iter().copied().find(|known| known.as_str() == code);
         let error = match known {
             Some(code) => Error::new(code, detail).with_retry(match retry {
@@ -113,7 +126,10 @@ impl Failure {
             }),
             None => Error::new(otherwise, what),
         };
-        if origin == 0 { error } else { error.with_source(Cause(origin)) }
+        match (origin, unsupported) {
+            (0, false) => error,
+            _ => error.with_source(Cause { origin, unsupported }),
+        }
     }
 }
 
@@ -126,6 +142,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for Failure {
             retry: Retry::Never,
             origin: 0,
             said: None,
+            unsupported: false,
         }
     }
 }
@@ -133,4 +150,9 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for Failure {
 /// A wrong call.
 pub(crate) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(ErrorCode::InvalidArgument, detail.into())
+}
+
+/// Something that no KMS of a kind has.
+pub(crate) fn unsupported(detail: impl Into<String>) -> Error {
+    invalid(detail).with_source(Cause { origin: 0, unsupported: true })
 }

@@ -6,8 +6,9 @@ use keyfold::credentials::{Credentials, CredentialsProvider};
 use keyfold::kms::{Kms, Request, Response};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::transport::{self, Transport, TransportError};
-use keyfold::{Error, ErrorCode, Result, SecretBytes};
+use keyfold::{Error, ErrorCode, Result};
 
+use crate::caller::ForeignCredentials;
 use crate::error::Failure;
 use crate::wire::{KmsRequest, KmsResponse};
 
@@ -110,51 +111,6 @@ impl Transport for HostTransport {
                 body: answer.body,
             })
         })
-    }
-}
-
-/// Who calls.
-#[derive(uniffi::Enum)]
-pub enum Credential {
-    /// A bearer token, for keyfold's own server.
-    Token {
-        /// The token.
-        token: String,
-    },
-    /// An access key, as AWS has them.
-    AccessKey {
-        /// Its id.
-        id: String,
-        /// Its secret.
-        secret: String,
-        /// The token of its session, where it is short-lived.
-        session_token: Option<String>,
-    },
-    /// Nothing in the request: the connection says who calls, by its TLS client certificate.
-    Connection,
-}
-
-/// Gets credentials, for each request.
-#[uniffi::export(with_foreign)]
-#[async_trait::async_trait]
-pub trait ForeignCredentials: Send + Sync {
-    /// The credentials of the moment.
-    ///
-    /// # Errors
-    /// Without a code it is `kms_denied`.
-    async fn credentials(&self) -> Result<Credential, Failure>;
-}
-
-impl Credential {
-    pub(crate) fn read(self) -> Result<Credentials> {
-        let secret = |text: String| SecretBytes::new(text.into_bytes());
-        match self {
-            Credential::Token { token } => Credentials::bearer(&secret(token)),
-            Credential::AccessKey { id, secret: key, session_token } => {
-                Credentials::access_key(id, &secret(key), session_token.map(secret).as_ref())
-            }
-            Credential::Connection => Ok(Credentials::of_connection()),
-        }
     }
 }
 

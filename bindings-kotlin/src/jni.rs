@@ -76,7 +76,8 @@ fn throw(env: &mut Env<'_>, failure: Failure) -> jni::errors::Result<()> {
     if env.exception_check() {
         return Ok(());
     }
-    let Failure::Failed { code, detail, retry, origin, said } = failure;
+    // No KMS is called here: nothing is `unsupported`.
+    let Failure::Failed { code, detail, retry, origin, said, .. } = failure;
     let (retry, after) = match retry {
         Retry::Never => (0, -1),
         Retry::Later { after_millis } => (1, after_millis.map_or(-1, wide)),

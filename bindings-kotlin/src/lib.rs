@@ -7,7 +7,9 @@
 #![allow(unreachable_pub, reason = "what UniFFI exports is reached from outside")]
 #![allow(clippy::needless_pass_by_value, reason = "UniFFI gives what it has read")]
 
+mod caller;
 mod client;
+mod cloud;
 mod error;
 mod files;
 mod foreign;

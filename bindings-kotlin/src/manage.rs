@@ -1,4 +1,4 @@
-//! The life of KMS keys, at any KMS that speaks the AWS KMS API.
+//! The life of KMS keys, in the operations of the AWS KMS API, at any KMS that has them.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ pub struct KeyDescription {
     pub deletion_millis: Option<u64>,
 }
 
-fn strange() -> Error {
+pub(crate) fn strange() -> Error {
     Error::new(ErrorCode::KmsProtocol, "the KMS answered something else")
 }
 
@@ -147,7 +147,9 @@ impl KeyService {
     }
 
     async fn make_key(&self, new: NewKey) -> Result<String> {
-        if let Some(alias) = &new.alias {
+        // A cloud makes both at once, in the form that it takes.
+        let is_cloud = self.is_cloud()?;
+        if let Some(alias) = new.alias.as_ref().filter(|_| !is_cloud) {
             if !alias.starts_with("alias/") {
                 return Err(invalid("an alias has the form alias/NAME"));
             }
@@ -169,10 +171,11 @@ impl KeyService {
             "Description": new.description,
             "Tags": tags(&new.tags),
             "Policy": new.policy,
+            "AliasName": new.alias.as_ref().filter(|_| is_cloud),
         });
         let made = self.ask("CreateKey", request).await?;
         let made = self.description(&made["KeyMetadata"])?;
-        if let Some(alias) = new.alias {
+        if let Some(alias) = new.alias.filter(|_| !is_cloud) {
             let request = json!({"AliasName": alias, "TargetKeyId": made.key_id});
             self.ask("CreateAlias", request).await?;
         }

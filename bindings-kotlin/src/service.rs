@@ -1,16 +1,18 @@
 //! Which KMS a client talks to.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use keyfold::credentials::{CredentialsProvider, StaticCredentials};
 use keyfold::kms::Kms;
 use keyfold::kms::aws::Service;
+use keyfold::kms::cloud;
+pub(crate) use keyfold::kms::cloud::Places;
 use keyfold::kms::remote::{RemoteKms, RemoteOptions, connect};
 #[cfg(feature = "sqlite")]
 use keyfold::{Error, ErrorCode, SystemRng};
-use keyfold::{Result, RetryLimits};
+use keyfold::{Result, RetryLimits, RouterKms};
 use keyfold_kms::EmbeddedKms;
 #[cfg(feature = "sqlite")]
 use keyfold_kms::{
@@ -21,11 +23,11 @@ use keyfold_kms::{
 };
 use zeroize::Zeroizing;
 
+use crate::caller::Caller;
+use crate::cloud::{Cloud, CloudCapabilities, is_cloud};
 use crate::error::{Answer, invalid};
-use crate::foreign::{
-    Credential, ForeignCredentials, ForeignKms, ForeignTransport, HostCredentials, HostKms,
-    HostTransport,
-};
+use crate::foreign::{ForeignKms, ForeignTransport, HostKms, HostTransport};
+use crate::manage::strange;
 use crate::sealer::{ForeignSealer, HostSealer};
 use crate::secret::Secret;
 use crate::time::{HostClock, Timer};
@@ -39,6 +41,8 @@ pub struct KeyService(RwLock<Option<Kind>>);
 enum Kind {
     Embedded(Arc<EmbeddedKms>),
     Remote(Arc<RemoteKms>),
+    Cloud(Arc<Cloud>),
+    Router(Arc<RouterKms>),
     Foreign(Arc<HostKms>),
 }
 
@@ -64,6 +68,37 @@ pub struct RemoteSettings {
     pub retries: u32,
     /// The region that requests are signed for, where it is not that of the URL.
     pub region: Option<String>,
+    /// What is configured of a cloud's places, by their KMS's URI.
+    pub places: HashMap<String, Place>,
+}
+
+/// What is configured of a cloud's place; everything has a default.
+#[derive(uniffi::Record)]
+pub struct Place {
+    /// The region that requests name, where it is not the place's own name.
+    pub region: Option<String>,
+    /// The address of the KMS.
+    pub keys: Option<String>,
+    /// The address of the password safe.
+    pub secrets: Option<String>,
+    /// What else the provider's configuration has, by name.
+    pub settings: HashMap<String, String>,
+}
+
+impl From<Place> for cloud::Place {
+    fn from(place: Place) -> Self {
+        let Place { region, keys, secrets, settings } = place;
+        cloud::Place { region, keys, secrets, settings: settings.into_iter().collect() }
+    }
+}
+
+/// A KMS behind a router.
+#[derive(uniffi::Record)]
+pub struct Route {
+    /// How the URIs of its keys begin.
+    pub prefix: String,
+    /// The KMS.
+    pub kms: Arc<KeyService>,
 }
 
 impl KeyService {
@@ -80,6 +115,8 @@ impl KeyService {
         Ok(match self.kind()? {
             Kind::Embedded(kms) => kms,
             Kind::Remote(kms) => kms,
+            Kind::Cloud(kms) => kms,
+            Kind::Router(kms) => kms,
             Kind::Foreign(kms) => kms,
         })
     }
@@ -88,8 +125,14 @@ impl KeyService {
     pub(crate) fn scheme(&self) -> Result<&'static str> {
         Ok(match self.kind()? {
             Kind::Remote(kms) => kms.config().scheme(),
+            Kind::Cloud(kms) => kms.capabilities().scheme,
             _ => keyfold_kms::embedded::SCHEME,
         })
+    }
+
+    /// Whether keys are named, and made, as a cloud does that.
+    pub(crate) fn is_cloud(&self) -> Result<bool> {
+        Ok(matches!(self.kind()?, Kind::Cloud(_)))
     }
 
     /// Performs an operation that manages keys or secrets, JSON in and JSON out.
@@ -101,6 +144,12 @@ impl KeyService {
         match self.kind()? {
             Kind::Embedded(kms) => kms.operation(name, &body).map(Zeroizing::new),
             Kind::Remote(kms) => kms.operation(Service::of_operation(name), name, body).await,
+            Kind::Cloud(kms) => {
+                let request = serde_json::from_slice(&body).map_err(|_| strange())?;
+                let answer = kms.operation(name, &request).await?;
+                Ok(Zeroizing::new(answer.to_string().into_bytes()))
+            }
+            Kind::Router(_) => Err(invalid("keys are managed at the KMS that has them")),
             Kind::Foreign(_) => Err(invalid("a KMS of the caller's own is managed by the caller")),
         }
     }
@@ -136,16 +185,10 @@ impl KeyService {
     pub fn remote(
         url: String,
         transport: Arc<dyn ForeignTransport>,
-        fixed: Option<Credential>,
-        credentials: Option<Arc<dyn ForeignCredentials>>,
+        caller: Caller,
         timer: Arc<dyn Timer>,
         settings: RemoteSettings,
     ) -> Answer<Arc<Self>> {
-        let credentials: Arc<dyn CredentialsProvider> = match (fixed, credentials) {
-            (Some(fixed), None) => Arc::new(StaticCredentials::new(fixed.read()?)),
-            (None, Some(given)) => Arc::new(HostCredentials(given)),
-            _ => return Err(invalid("a KMS takes one kind of credentials").into()),
-        };
         let options = RemoteOptions {
             region: settings.region,
             retry: RetryLimits { max_retries: settings.retries as usize, ..RetryLimits::default() },
@@ -155,9 +198,47 @@ impl KeyService {
         if options.deadline.is_zero() {
             return Err(invalid("a timeout is more than 0").into());
         }
-        let transport = Arc::new(HostTransport(transport));
-        let kms = connect(&url, credentials, transport, &HostClock(timer), &options)?;
-        Ok(KeyService::of(Kind::Remote(Arc::new(kms))))
+        let (transport, clock) = (Arc::new(HostTransport(transport)), HostClock(timer));
+        let places = settings.places.into_iter();
+        let mut places: Places = places.map(|(uri, place)| (uri, place.into())).collect();
+        let credentials = caller.credentials(&url, &mut places, &transport, &clock)?;
+        Ok(KeyService::of(if is_cloud(&url) {
+            let kms =
+                crate::cloud::connect(&url, &places, credentials, transport, &clock, &options)?;
+            Kind::Cloud(Arc::new(kms))
+        } else if places.is_empty() {
+            Kind::Remote(Arc::new(connect(&url, credentials, transport, &clock, &options)?))
+        } else {
+            return Err(invalid("places are a cloud's: here the URL says where the KMS is").into());
+        }))
+    }
+
+    /// Several KMS behind one: each request goes to the one whose keys it names, by how the key's
+    /// URI begins; the longest beginning that fits counts.
+    ///
+    /// # Errors
+    /// `invalid_argument` for one that is closed.
+    #[uniffi::constructor]
+    pub fn router(routes: Vec<Route>, otherwise: Option<Arc<KeyService>>) -> Answer<Arc<Self>> {
+        let mut router = RouterKms::new();
+        for route in routes {
+            router = router.route(route.prefix, route.kms.kms()?);
+        }
+        if let Some(kms) = otherwise {
+            router = router.otherwise(kms.kms()?);
+        }
+        Ok(KeyService::of(Kind::Router(Arc::new(router))))
+    }
+
+    /// What it can, where it is a cloud's.
+    ///
+    /// # Errors
+    /// `invalid_argument` where it is closed.
+    pub fn capabilities(&self) -> Answer<Option<CloudCapabilities>> {
+        Ok(match self.kind()? {
+            Kind::Cloud(kms) => Some(kms.capabilities().into()),
+            _ => None,
+        })
     }
 
     /// A KMS of the language's own.

@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use keyfold::kms::aws::ServiceError;
+use keyfold::kms::ServiceError;
+use keyfold::kms::cloud::Unsupported;
 use keyfold::{Error, ErrorCode, Retry};
 use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::intern;
@@ -66,7 +67,7 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     }
     let class = classes(py)?;
     let class = match class.get_item(error.code().as_str())? {
-        Some(class) => of_system(py, error)?.unwrap_or(class),
+        Some(class) => of_source(py, error)?.unwrap_or(class),
         // A code newer than these classes is treated like `internal` (docs/spec/errors.md).
         None => class.as_any().get_item(ErrorCode::Internal.as_str())?,
     };
@@ -86,10 +87,15 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     Ok(raised)
 }
 
-/// The class for what the system said, where Python has one for it too.
-fn of_system<'py>(py: Python<'py>, error: &Error) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let number = source.and_then(io::Error::raw_os_error);
+/// The class for what the system said, where Python has one for it too, and for what a service
+/// does not have.
+fn of_source<'py>(py: Python<'py>, error: &Error) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(source) = error.source() else { return Ok(None) };
+    if source.is::<Unsupported>() {
+        let module = py.import(intern!(py, "keyfold.exceptions"))?;
+        return module.getattr(intern!(py, "UnsupportedOperation")).map(Some);
+    }
+    let number = source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
     let Some(number) = number.filter(|_| error.code() == ErrorCode::Io) else { return Ok(None) };
     let module = py.import(intern!(py, "keyfold.exceptions"))?;
     module.getattr(intern!(py, "_BY_ERRNO"))?.cast_into::<PyDict>()?.get_item(number)

@@ -15,9 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMapping, PyTuple};
 
 use crate::buffer::Input;
+use crate::credentials::fixed;
 use crate::drive::{apart, on_loop};
 use crate::errors::from_python;
-use crate::remote::AccessKey;
 use crate::wire;
 
 /// Something of the caller's that is called.
@@ -216,22 +216,10 @@ impl CredentialsProvider for ForeignCredentials {
     fn credentials(&self) -> BoxFuture<'_, Result<Option<Arc<Credentials>>>> {
         Box::pin(async {
             let none = |py: Python<'_>| Ok(PyTuple::empty(py).unbind());
-            let given = self.0.call(none, credentials).await;
+            let given = self.0.call(none, fixed).await;
             given.map(|given| given.map(Arc::new)).map_err(|failed| {
                 failed.into_error(ErrorCode::KmsDenied, "the credentials could not be had")
             })
         })
     }
-}
-
-/// A token or an access key.
-pub(crate) fn credentials(given: &Bound<'_, PyAny>) -> PyResult<Option<Credentials>> {
-    use crate::errors::OrRaise;
-    if given.is_none() {
-        return Ok(None);
-    }
-    if let Ok(key) = given.cast::<AccessKey>() {
-        return key.get().credentials().or_raise(given.py()).map(Some);
-    }
-    Credentials::bearer(&crate::embedded::secret(given)?).or_raise(given.py()).map(Some)
 }

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use crate::embedded::EmbeddedKms;
 use crate::foreign::{Foreign, ForeignKms};
 use crate::remote::RemoteKms;
+use crate::router::RouterKms;
 
 /// The KMS behind a Python object.
 pub(crate) fn backend(object: &Bound<'_, PyAny>, asynchronous: bool) -> PyResult<Arc<dyn Kms>> {
@@ -20,10 +21,13 @@ pub(crate) fn backend(object: &Bound<'_, PyAny>, asynchronous: bool) -> PyResult
     if let Ok(remote) = object.cast::<RemoteKms>() {
         return Ok(remote.get().live(py, asynchronous)?);
     }
+    if let Ok(router) = object.cast::<RouterKms>() {
+        return router.get().backend(py, asynchronous);
+    }
     let Some(call) = object.getattr_opt(intern!(py, "call"))? else {
         return Err(PyTypeError::new_err(
-            "kms is a keyfold.EmbeddedKms, a keyfold.RemoteKms, or an object with a method \
-             call(request)",
+            "kms is a keyfold.EmbeddedKms, a keyfold.RemoteKms, a keyfold.RouterKms, or an object \
+             with a method call(request)",
         ));
     };
     let call = Foreign::new(call)?;

@@ -1,73 +1,35 @@
-//! `keyfold.RemoteKms`: keyfold's own server, or AWS.
+//! `keyfold.RemoteKms`: keyfold's own server, AWS, or any other cloud.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyfold::credentials::{Credentials, CredentialsProvider, StaticCredentials};
-use keyfold::kms::Kms;
 use keyfold::kms::aws::Service;
-use keyfold::{Error, ErrorCode, Result, RetryLimits, SecretBytes};
+use keyfold::kms::cloud::{self, CloudUri, ConnectedCloud, Places};
+use keyfold::kms::{Kms, Request, Response};
+use keyfold::maybe_send::BoxFuture;
+use keyfold::transport::Transport;
+use keyfold::{Error, ErrorCode, Result, RetryLimits};
 use keyfold_transport::{
-    Environment, HttpOptions, HttpTransport, Proxy, RemoteOptions, aws_credentials, connect,
-    connect_over, keyfold_credentials,
+    CloudChoice, Environment, HttpOptions, HttpTransport, Network, Proxy, RemoteOptions,
+    aws_credentials, cloud_credentials, complete_place, connect, connect_cloud, connect_over,
+    keyfold_credentials,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use zeroize::Zeroizing;
 
 use crate::buffer::Input;
+use crate::credentials::{Given, Variables};
 use crate::drive::{DriverClock, wait};
 use crate::embedded::secret;
 use crate::errors::{OrRaise, invalid};
-use crate::foreign::{self, Foreign, ForeignCredentials, ForeignTransport};
+use crate::foreign::{Foreign, ForeignTransport};
 use crate::fork::Live;
-
-/// An access key, as AWS has them.
-#[pyclass(frozen, module = "keyfold", name = "AccessKey")]
-pub(crate) struct AccessKey {
-    id: String,
-    secret: SecretBytes,
-    session_token: Option<SecretBytes>,
-}
-
-impl AccessKey {
-    pub(crate) fn credentials(&self) -> Result<Credentials> {
-        Credentials::access_key(self.id.clone(), &self.secret, self.session_token.as_ref())
-    }
-}
-
-#[pymethods]
-impl AccessKey {
-    #[new]
-    #[pyo3(signature = (id, secret, session_token=None))]
-    fn new(
-        py: Python<'_>,
-        id: String,
-        #[pyo3(from_py_with = secret)] secret: SecretBytes,
-        session_token: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let session_token = session_token.as_ref().map(self::secret).transpose()?;
-        let key = AccessKey { id, secret, session_token };
-        key.credentials().or_raise(py)?;
-        Ok(key)
-    }
-
-    #[getter]
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn __repr__(&self) -> String {
-        format!("AccessKey({:?}, ..)", self.id)
-    }
-
-    fn __reduce__(&self) -> PyResult<Py<PyAny>> {
-        Err(PyTypeError::new_err(
-            "an access key is not pickled: give credentials a function that gets it",
-        ))
-    }
-}
 
 /// How it is reached; all of it is Python's, so that a child of a fork can connect anew.
 struct Config {
@@ -82,6 +44,42 @@ struct Config {
     ca: Option<Vec<u8>>,
     client_certificate: Option<Py<PyAny>>,
     proxy: Proxy,
+    places: Places,
+    choice: CloudChoice,
+}
+
+/// The argument `places`: tables of words, by `SCHEME://PLACE`.
+type PlacesArg = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What is reached.
+pub(crate) enum Connected {
+    /// keyfold's own server, or AWS.
+    Server(keyfold_transport::RemoteKms),
+    Cloud(ConnectedCloud),
+}
+
+impl Connected {
+    async fn operation(
+        &self,
+        operation: &str,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        match self {
+            Connected::Server(kms) => {
+                kms.operation(Service::of_operation(operation), operation, body).await
+            }
+            Connected::Cloud(kms) => kms.operation(operation, &body).await,
+        }
+    }
+}
+
+impl Kms for Connected {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        match self {
+            Connected::Server(kms) => kms.call(request),
+            Connected::Cloud(kms) => kms.call(request),
+        }
+    }
 }
 
 /// A KMS at the other end of a network.
@@ -90,27 +88,67 @@ pub(crate) struct RemoteKms {
     config: Config,
     /// Whether only asyncio can drive it.
     coroutine: bool,
-    live: Live<keyfold_transport::RemoteKms>,
+    live: Live<Connected>,
 }
 
 impl Config {
-    fn connect(&self, py: Python<'_>) -> PyResult<(Arc<keyfold_transport::RemoteKms>, bool)> {
-        let options = RemoteOptions {
+    /// The cloud that is meant; nothing for keyfold's own server and AWS.
+    fn cloud(&self) -> Option<Result<CloudUri<'_>>> {
+        let (scheme, _) = self.url.split_once("://")?;
+        cloud::SCHEMES.contains(&scheme).then(|| CloudUri::parse(&self.url))
+    }
+
+    /// What only one of the two kinds of KMS has is refused at the other: it would change nothing.
+    fn check(&self) -> Result<()> {
+        let of_cloud = [
+            ("places", !self.places.is_empty()),
+            ("credentials_file", self.choice.file.is_some()),
+            ("credentials_profile", self.choice.profile.is_some()),
+        ];
+        let of_others = [("region", self.region.is_some()), ("profile", self.profile.is_some())];
+        let (wrong, whose): (&[_], _) = if self.cloud().is_some() {
+            (&of_others, "AWS and keyfold's own server")
+        } else {
+            (&of_cloud, "clouds other than AWS")
+        };
+        match wrong.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(invalid(format!("{name} is for {whose}"))),
+            None => cloud::check_places(&self.places),
+        }
+    }
+
+    fn options(&self) -> RemoteOptions {
+        RemoteOptions {
             region: self.region.clone(),
             retry: RetryLimits { max_retries: self.retries, ..RetryLimits::default() },
             deadline: self.timeout,
             ..RemoteOptions::default()
-        };
-        let given = self.given(py)?;
-        let mut coroutine = given.as_ref().is_some_and(|(_, coroutine)| *coroutine);
-        let given = given.map(|(given, _)| given);
+        }
+    }
+
+    fn connect(&self, py: Python<'_>) -> PyResult<(Arc<Connected>, bool)> {
+        let options = self.options();
+        let given = self.token.as_ref().or(self.credentials.as_ref());
+        let given = Given::of(given.map(|given| given.bind(py)))?;
+        let mut coroutine = matches!(given, Given::Provider(_, true));
         if let Some(transport) = &self.transport {
             let send = Foreign::new(transport.bind(py).getattr(intern!(py, "send"))?)?;
             coroutine |= send.is_coroutine();
             let transport = Arc::new(ForeignTransport(send));
-            let made = given.map_or_else(of_environment, Ok).and_then(|credentials| {
-                connect_over(&self.url, credentials, transport, &DriverClock, &options)
-            });
+            let made = match self.cloud() {
+                Some(uri) => uri.and_then(|uri| {
+                    let (places, credentials) =
+                        self.for_cloud(uri, given, transport.clone(), DriverClock)?;
+                    let (url, clock) = (&self.url, &DriverClock);
+                    let made =
+                        cloud::connect(url, &places, credentials, transport, clock, &options);
+                    made.map(Connected::Cloud)
+                }),
+                None => self.own(given, || of_environment()).and_then(|credentials| {
+                    connect_over(&self.url, credentials, transport, &DriverClock, &options)
+                        .map(Connected::Server)
+                }),
+            };
             return Ok((Arc::new(made.or_raise(py)?), coroutine));
         }
         let certificate = match &self.client_certificate {
@@ -127,39 +165,87 @@ impl Config {
         // Reads the platform's certificates.
         let made = py.detach(|| {
             let transport = HttpTransport::new(&http)?;
-            let credentials = match (given, self.url.strip_prefix("aws://")) {
-                (Some(given), _) => given,
-                (None, Some(region)) => {
+            if let Some(uri) = self.cloud() {
+                let (shared, clock) = (Arc::new(transport.clone()), transport.clock());
+                let (places, credentials) = self.for_cloud(uri?, given, shared, clock)?;
+                return connect_cloud(&self.url, &places, credentials, transport, &options)
+                    .map(Connected::Cloud);
+            }
+            let credentials = self.own(given, || match self.url.strip_prefix("aws://") {
+                Some(region) => {
                     let environment = Environment::of_process();
-                    aws_credentials(&environment, self.profile.as_deref(), region, &transport)?
+                    aws_credentials(&environment, self.profile.as_deref(), region, &transport)
                 }
-                (None, None) if certificate.is_some() => {
-                    Arc::new(StaticCredentials::new(Credentials::of_connection()))
+                None if certificate.is_some() => {
+                    Ok(Arc::new(StaticCredentials::new(Credentials::of_connection())))
                 }
-                (None, None) => of_environment()?,
-            };
-            connect(&self.url, credentials, transport, &options)
+                None => of_environment(),
+            })?;
+            connect(&self.url, credentials, transport, &options).map(Connected::Server)
         });
         Ok((Arc::new(made.or_raise(py)?), coroutine))
     }
 
-    /// The credentials that were given, and whether only asyncio can get them.
-    fn given(&self, py: Python<'_>) -> PyResult<Option<(Arc<dyn CredentialsProvider>, bool)>> {
-        let Some(given) = self.token.as_ref().or(self.credentials.as_ref()) else {
-            return Ok(None);
-        };
-        let given = given.bind(py);
-        if given.is_callable() {
-            let function = Foreign::new(given.clone())?;
-            let coroutine = function.is_coroutine();
-            return Ok(Some((Arc::new(ForeignCredentials(function)), coroutine)));
+    /// Who calls keyfold's own server, or AWS.
+    fn own(
+        &self,
+        given: Given,
+        otherwise: impl FnOnce() -> Result<Arc<dyn CredentialsProvider>>,
+    ) -> Result<Arc<dyn CredentialsProvider>> {
+        match given {
+            Given::Provider(given, _) => Ok(given),
+            Given::Nothing => otherwise(),
+            Given::Variables(_) => {
+                Err(invalid("credentials by their variables are for clouds other than AWS"))
+            }
         }
-        let fixed = foreign::credentials(given)?;
-        Ok(fixed.map(|fixed| {
-            let fixed: Arc<dyn CredentialsProvider> = Arc::new(StaticCredentials::new(fixed));
-            (fixed, false)
-        }))
     }
+
+    /// Where a cloud is, and who calls it: as the arguments say, or else the vendor's own variables
+    /// and files.
+    fn for_cloud(
+        &self,
+        uri: CloudUri<'_>,
+        given: Given,
+        transport: Arc<dyn Transport>,
+        clock: impl keyfold::WallClock + 'static,
+    ) -> Result<(Places, Arc<dyn CredentialsProvider>)> {
+        let kms = format!("{}://{}", uri.scheme(), uri.place());
+        let mut places = self.places.clone();
+        let (own, environment) = match given {
+            Given::Variables(variables) => {
+                let (own, environment) = Variables::environment(variables);
+                (Some(own), environment)
+            }
+            Given::Provider(given, _) if self.choice == CloudChoice::default() => {
+                complete_place(&Environment::of_process(), &kms, &mut places);
+                return Ok((places, given));
+            }
+            Given::Provider(..) => {
+                return Err(invalid("give credentials or the file that has them, not both"));
+            }
+            Given::Nothing => (None, Environment::of_process()),
+        };
+        complete_place(&environment, &kms, &mut places);
+        let network = Network::new(transport, clock);
+        let found = cloud_credentials(&environment, &self.url, &places, &self.choice, network);
+        // What is misspelt is told first: where it does not count, something else may be missing.
+        own.map_or(Ok(()), |own| own.check())?;
+        Ok((places, found?))
+    }
+}
+
+/// Places as they were given.
+fn tables(places: &Places) -> Option<PlacesArg> {
+    let tables = places.iter().map(|(name, place)| {
+        let mut table = place.settings.clone();
+        let own = [("region", &place.region), ("keys", &place.keys), ("secrets", &place.secrets)];
+        for (name, value) in own {
+            table.extend(value.clone().map(|value| (name.to_owned(), value)));
+        }
+        (name.clone(), table)
+    });
+    (!places.is_empty()).then(|| tables.collect())
 }
 
 fn of_environment() -> Result<Arc<dyn CredentialsProvider>> {
@@ -173,11 +259,7 @@ fn of_environment() -> Result<Arc<dyn CredentialsProvider>> {
 
 impl RemoteKms {
     /// The connection: a new one in a process that was forked, for its thread does not cross.
-    pub(crate) fn live(
-        &self,
-        py: Python<'_>,
-        asynchronous: bool,
-    ) -> PyResult<Arc<keyfold_transport::RemoteKms>> {
+    pub(crate) fn live(&self, py: Python<'_>, asynchronous: bool) -> PyResult<Arc<Connected>> {
         if self.coroutine && !asynchronous {
             return Err(PyTypeError::new_err(
                 "coroutine functions are driven by keyfold.aio.Client only",
@@ -190,7 +272,7 @@ impl RemoteKms {
 #[pymethods]
 impl RemoteKms {
     #[new]
-    #[pyo3(signature = (url, *, token=None, credentials=None, timeout=60.0, retries=3, transport=None, region=None, profile=None, ca=None, client_certificate=None, proxy=None))]
+    #[pyo3(signature = (url, *, token=None, credentials=None, timeout=60.0, retries=3, transport=None, region=None, profile=None, ca=None, client_certificate=None, proxy=None, places=None, credentials_file=None, credentials_profile=None))]
     #[expect(clippy::too_many_arguments, reason = "Python's own keyword arguments")]
     fn new(
         py: Python<'_>,
@@ -205,6 +287,9 @@ impl RemoteKms {
         ca: Option<Input>,
         client_certificate: Option<Py<PyAny>>,
         proxy: Option<String>,
+        places: Option<PlacesArg>,
+        credentials_file: Option<PathBuf>,
+        credentials_profile: Option<String>,
     ) -> PyResult<Self> {
         if token.is_some() && credentials.is_some() {
             return Err(invalid("give a token or credentials, not both")).or_raise(py);
@@ -220,6 +305,7 @@ impl RemoteKms {
             Some(url) => Proxy::Url(url.to_owned()),
         };
         let ca = ca.map(|pem| pem.bytes().to_vec());
+        let places = places.unwrap_or_default().into_iter();
         let config = Config {
             url,
             token,
@@ -232,7 +318,10 @@ impl RemoteKms {
             ca,
             client_certificate,
             proxy,
+            places: places.map(|(name, table)| (name, table.into_iter().collect())).collect(),
+            choice: CloudChoice { file: credentials_file, profile: credentials_profile },
         };
+        config.check().or_raise(py)?;
         let (live, coroutine) = config.connect(py)?;
         Ok(RemoteKms { config, coroutine, live: Live::new(live) })
     }
@@ -251,10 +340,17 @@ impl RemoteKms {
         body: Input,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let live = self.live(py, false)?;
-        let body = zeroize::Zeroizing::new(body.bytes().to_vec());
-        let service = Service::of_operation(operation);
-        let answer = wait(py, async { live.operation(service, operation, body).await })?;
+        let body = Zeroizing::new(body.bytes().to_vec());
+        let answer = wait(py, async { live.operation(operation, body).await })?;
         Ok(PyBytes::new(py, &answer))
+    }
+
+    /// What the cloud can, in JSON; nothing for keyfold's own server and AWS.
+    fn _capabilities(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let live = self.live(py, true)?;
+        let Connected::Cloud(kms) = &*live else { return Ok(None) };
+        let table = serde_json::to_string(kms.kms().config().capabilities());
+        table.map(Some).map_err(|_| invalid("there is no such table")).or_raise(py)
     }
 
     /// Performs a request of `keyfold.kms`.
@@ -294,6 +390,9 @@ impl RemoteKms {
         arguments.set_item("profile", &config.profile)?;
         arguments.set_item("ca", config.ca.as_ref().map(|pem| PyBytes::new(py, pem)))?;
         arguments.set_item("proxy", proxy)?;
+        arguments.set_item("places", tables(&config.places))?;
+        arguments.set_item("credentials_file", &config.choice.file)?;
+        arguments.set_item("credentials_profile", &config.choice.profile)?;
         Ok(arguments)
     }
 

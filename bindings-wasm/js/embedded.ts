@@ -4,8 +4,8 @@ import { throwIfAborted } from "./engine.js";
 import { extra } from "./extra.js";
 import { KeyfoldError } from "./errors.js";
 import type { ExtraKms } from "./extra_module.js";
+import { parse } from "./exchange.js";
 import type { Kms, KmsRequest, KmsResponse } from "./kms.js";
-import { parse } from "./remote.js";
 
 /** The embedded KMS; {@link embedded} makes it. */
 export class EmbeddedKms implements Kms {

@@ -88,14 +88,16 @@ export class Operations {
 }
 
 /**
- * The life of KMS keys, at any KMS that speaks the AWS KMS API; {@link Keyfold.keys} is one. A key
- * is named by its key URI. Every method may reject with the `kms_*` codes.
+ * The life of KMS keys, at any KMS that speaks the AWS KMS API or is a cloud's; {@link Keyfold.keys}
+ * is one. A key is named by its key URI. Every method may reject with the `kms_*` codes.
  */
 export class KeyAdmin {
+  readonly #kms: Kms;
   readonly #operations: Operations;
   readonly #scheme: string;
 
   constructor(kms: Kms) {
+    this.#kms = kms;
     this.#operations = new Operations(kms);
     this.#scheme = kms.scheme ?? "keyfold";
   }
@@ -106,7 +108,9 @@ export class KeyAdmin {
    */
   async create(options: CreateKeyOptions = {}): Promise<KeyUri> {
     const { alias, spec = "SYMMETRIC_DEFAULT", description, tags, policy } = options;
-    if (alias !== undefined) await this.#free(alias, options);
+    // One without the alias that was asked for helps nobody: it is named at once, or was free before.
+    const atOnce = this.#kms.namesKeysAtOnce;
+    if (alias !== undefined && !atOnce) await this.#free(alias, options);
     const usage = options.usage ?? (spec.startsWith("ECC_") ? "SIGN_VERIFY" : undefined);
     const made = await this.#operations.perform(
       "CreateKey",
@@ -116,15 +120,15 @@ export class KeyAdmin {
         Description: description,
         Tags: pairs(tags ?? {}),
         Policy: policy,
+        AliasName: atOnce ? alias : undefined,
       },
       options,
     );
     const info = this.#info(made["KeyMetadata"] as Json);
-    if (alias !== undefined) await this.#alias("CreateAlias", alias, info.keyId, options);
+    if (alias !== undefined && !atOnce) await this.#alias("CreateAlias", alias, info.keyId, options);
     return info.key;
   }
 
-  /** Before the key is made: one without the alias that was asked for helps nobody. */
   async #free(alias: string, options: CallOptions): Promise<void> {
     if (!alias.startsWith("alias/")) {
       throw new KeyfoldError("invalid_argument", "an alias has the form alias/NAME");

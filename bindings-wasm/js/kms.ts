@@ -138,4 +138,6 @@ export interface Kms {
   ): Promise<unknown>;
   /** The scheme of its keys; `"keyfold"` where absent. */
   readonly scheme?: string;
+  /** Whether `CreateKey` takes the `AliasName` too, as it does at clouds. */
+  readonly namesKeysAtOnce?: boolean;
 }

@@ -7,3 +7,7 @@ declare module "#extra-wasm" {
   const wasm: string;
   export default wasm;
 }
+declare module "#cloud-wasm" {
+  const wasm: string;
+  export default wasm;
+}

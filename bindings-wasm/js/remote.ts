@@ -11,6 +11,7 @@ import {
   throwIfAborted,
 } from "./engine.js";
 import { KeyfoldError } from "./errors.js";
+import { type Parts, type Sent, exchange, keyParts, parse, tokenParts } from "./exchange.js";
 import type { Kms, KmsRequest, KmsResponse } from "./kms.js";
 
 /** An access key that signs requests. */
@@ -48,23 +49,6 @@ export interface RemoteOptions {
   retries?: number | undefined;
   /** How requests are sent; the host's `fetch` where absent. It gets secrets: log nothing. */
   fetch?: typeof fetch | undefined;
-}
-
-type Parts = [
-  kind: "token" | "key",
-  first: string,
-  second: string | undefined,
-  third: string | undefined,
-  expires: number | undefined,
-];
-
-function tokenParts(token: string | Token): Parts {
-  const given: Token = typeof token === "string" ? { token } : token;
-  return ["token", given.token, undefined, undefined, given.expires?.getTime()];
-}
-
-function keyParts(key: AccessKey): Parts {
-  return ["key", key.id, key.secret, key.sessionToken, key.expires?.getTime()];
 }
 
 /** A remote KMS; {@link remote} makes it. */
@@ -124,7 +108,7 @@ export class RemoteKms implements Kms {
           retries,
           () => this.#credentials(),
           this.#fixed(),
-          (request: [string, string, string[], Uint8Array]) => this.#send(request),
+          (request: Sent) => this.#send(request),
         );
       this.#handle = new Handle(guard(make));
     }
@@ -146,32 +130,8 @@ export class RemoteKms implements Kms {
     });
   }
 
-  #send([method, url, list, body]: [string, string, string[], Uint8Array]): Begun {
-    const headers: [string, string][] = [];
-    for (let at = 0; at < list.length; at += 2) {
-      const [name, value] = [list[at] as string, list[at + 1] as string];
-      // The host's own: it takes it from the address.
-      if (name.toLowerCase() !== "host") headers.push([name, value]);
-    }
-    const send = this.#options.fetch ?? fetch;
-    return running(async (signal) => {
-      try {
-        const response = await send(url, {
-          method,
-          headers,
-          body: body as Uint8Array<ArrayBuffer>,
-          signal,
-          redirect: "error",
-          credentials: "omit",
-          cache: "no-store",
-          referrerPolicy: "no-referrer",
-        });
-        const answer = new Uint8Array(await response.arrayBuffer());
-        return [response.status, [...response.headers].flat(), answer];
-      } finally {
-        body.fill(0);
-      }
-    });
+  #send(request: Sent): Begun {
+    return running((signal) => exchange(this.#options.fetch ?? fetch, request, signal));
   }
 }
 
@@ -179,16 +139,6 @@ function address(url: string): string {
   const [scheme, rest = ""] = url.split("://", 2);
   if (scheme === "https") return `keyfold://${rest}`;
   return scheme === "http" ? `keyfold+http://${rest}` : url;
-}
-
-/** The object that an operation answers: JSON, or nothing at all. */
-export function parse(answer: Uint8Array): unknown {
-  if (answer.length === 0) return {};
-  try {
-    return JSON.parse(new TextDecoder().decode(answer));
-  } catch {
-    throw new KeyfoldError("kms_protocol", "the KMS answered something else than JSON");
-  }
 }
 
 /**

@@ -5,12 +5,12 @@
 //! the TypeScript side polls it, so that a trap, which ends this instance, is caught there.
 #![cfg(target_arch = "wasm32")]
 #![forbid(unsafe_code)]
-// The second module converts less than the first.
+// The other modules convert less than the first.
 #![cfg_attr(not(feature = "client"), allow(dead_code))]
 // Everything public is for JavaScript.
 #![allow(unreachable_pub, clippy::needless_pass_by_value, clippy::new_without_default)]
 
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "cloud"))]
 mod clock;
 mod errors;
 mod task;
@@ -18,12 +18,16 @@ mod wire;
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "cloud")]
+mod cloud;
 #[cfg(feature = "extra")]
 mod extra;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "cloud"))]
 mod foreign;
 #[cfg(feature = "client")]
 mod header;
+#[cfg(any(feature = "client", feature = "cloud"))]
+mod host;
 #[cfg(feature = "client")]
 mod open;
 #[cfg(feature = "client")]

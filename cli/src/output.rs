@@ -117,7 +117,7 @@ impl Output {
         }
         interrupt::watch();
         let Options { like, private, .. } = options;
-        let options = keyfold_files::Options { replace, like, private };
+        let options = keyfold_files::Options { replace, like, private, mark: "" };
         Self::part_of(PartFile::create(&path, options), path)
     }
 

@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use keyfold::kms::cloud::{self, CloudUri, Places};
+use keyfold::kms::cloud::{self, Places};
 use keyfold_transport::{CloudChoice, Environment, complete_place};
 use serde::Deserialize;
 
@@ -176,18 +176,13 @@ impl Configuration {
 
 /// Checks the names of places; what they say is checked by the provider when it is needed.
 fn places(places: BTreeMap<String, Place>) -> Result<Places> {
-    let place = |(uri, place): (String, Place)| {
-        let known = CloudUri::parse(&uri)
-            .ok()
-            .filter(|uri| uri.name().is_none() && cloud::SCHEMES.contains(&uri.scheme()));
-        if known.is_none() {
-            return Err(fault::invalid(format!(
-                "the place {uri} has not the form SCHEME://PLACE; keyfold provider list names the \
-                 schemes"
-            )));
-        }
-        let Place { region, keys, secrets, settings } = place;
-        Ok((uri, cloud::Place { region, keys, secrets, settings }))
+    let place = |(uri, Place { region, keys, secrets, settings })| {
+        (uri, cloud::Place { region, keys, secrets, settings })
     };
-    places.into_iter().map(place).collect()
+    let places: Places = places.into_iter().map(place).collect();
+    cloud::check_places(&places).map_err(|error| {
+        let detail = error.detail();
+        fault::invalid(format!("{detail}; keyfold provider list names the schemes"))
+    })?;
+    Ok(places)
 }

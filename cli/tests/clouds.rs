@@ -115,6 +115,18 @@ fn parts(envelope: &PathBuf) -> (Vec<String>, Vec<u8>) {
     (keys.collect(), bytes[len..].to_vec())
 }
 
+/// How many files of the folder are not finished.
+fn unfinished(stage: &Stage) -> usize {
+    let folders = ["envelopes", "envelopes/deeper"].map(|folder| stage.path(folder));
+    let names = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    names
+        .filter(|entry| {
+            let name = entry.as_ref().expect("an entry").file_name();
+            name.to_string_lossy().ends_with(".part")
+        })
+        .count()
+}
+
 fn code(refused: &Assert) -> String {
     let stderr = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     let last = stderr.lines().last().unwrap_or_default();
@@ -181,7 +193,19 @@ fn a_migration_that_is_killed_goes_on() {
         torn.extend_from_slice(b"{\"file\":\"0000.kf\",\"len");
         fs::write(&journal, torn).expect("written");
     }
+    // What a killed run was about to finish, and what somebody else is.
+    let mark = fs::read_to_string(&journal).expect("a journal");
+    let mark = mark.split('"').nth(5).expect("a mark").to_owned();
+    let ours = stage.path(&format!("envelopes/deeper/.keyfold-migration-{mark}-a1B2c3.part"));
+    let others = stage.path("envelopes/.keyfold-a1B2c3.part");
+    for path in [&ours, &others] {
+        fs::write(path, "half").expect("written");
+    }
     let done = stage.json(&migrate);
+    assert!(others.exists() && !ours.exists());
+    assert_eq!(unfinished(&stage), 1);
+    assert_eq!(done["unfinished_files"].as_u64(), Some(1));
+    assert!(done["cleared_files"].as_u64().is_some_and(|cleared| cleared >= 1), "{done}");
     let count = |name: &str| done[name].as_u64().expect("a number");
     assert_eq!(count("moved") + count("before"), COUNT as u64);
     assert!(count("before") >= 38 && count("moved") > 0, "{done}");

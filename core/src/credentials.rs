@@ -14,6 +14,7 @@ mod jwt;
 mod oauth;
 mod parse;
 mod profile;
+mod vault;
 mod web_identity;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use google::{
 };
 pub use instance::InstanceCredentials;
 pub use profile::{Profile, WebIdentityRole};
+pub use vault::VaultLoginCredentials;
 pub use web_identity::{TokenSource, WebIdentityCredentials};
 
 /// The longest access key id, in bytes.

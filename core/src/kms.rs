@@ -21,8 +21,10 @@ pub mod retry;
 pub mod router;
 pub mod sealing;
 mod service_error;
-mod skew;
+mod signing;
+pub(crate) mod skew;
 pub mod tencent;
+pub mod vault;
 pub(crate) mod wire;
 
 use crate::context::EncryptionContext;
@@ -30,7 +32,7 @@ use crate::crypto::rng::Rng;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, SecretBytes, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
-use crate::sign::{MessageHasher, SignatureAlgorithm};
+use crate::sign::{MessageHasher, PublicKey, SignatureAlgorithm};
 
 pub use service_error::ServiceError;
 
@@ -135,6 +137,22 @@ impl SignInput {
             return Ok(None);
         }
         MessageHasher::new(algorithm).map(|_| algorithm.digest_len())
+    }
+
+    /// Verifies a signature of it, which needs no KMS.
+    ///
+    /// # Errors
+    /// Those of [`PublicKey::verify`] and [`PublicKey::verify_digest`].
+    pub fn verify(
+        &self,
+        public: &PublicKey,
+        algorithm: SignatureAlgorithm,
+        signature: &[u8],
+    ) -> Result<()> {
+        match self {
+            SignInput::Message(message) => public.verify(algorithm, message, signature),
+            SignInput::Digest(digest) => public.verify_digest(algorithm, digest, signature),
+        }
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Options<'a> {
     pub like: Option<&'a Metadata>,
     /// Only the owner may read a new file.
     pub private: bool,
+    /// What the name of an unfinished file begins with behind `.keyfold-`, so that whoever made it
+    /// knows it again after it was killed: letters, digits, hyphens; empty for nothing.
+    pub mark: &'a str,
 }
 
 /// A file that is written under another name in the same folder, until
@@ -50,7 +53,8 @@ impl PartFile {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".keyfold-").suffix(".part");
+        let prefix = format!(".keyfold-{}", options.mark);
+        builder.prefix(&prefix).suffix(".part");
         #[cfg(unix)]
         builder.permissions(permissions(options));
         // Without the name that was tried, which says nothing.
@@ -63,7 +67,19 @@ impl PartFile {
     /// # Errors
     /// Those of [`create`](PartFile::create).
     pub fn replacing(path: impl Into<PathBuf>, about: &Metadata) -> io::Result<Self> {
-        let options = Options { replace: true, like: Some(about), private: false };
+        Self::replacing_marked(path, about, "")
+    }
+
+    /// The same with a [mark](Options::mark) in the name of the unfinished file.
+    ///
+    /// # Errors
+    /// Those of [`create`](PartFile::create).
+    pub fn replacing_marked(
+        path: impl Into<PathBuf>,
+        about: &Metadata,
+        mark: &str,
+    ) -> io::Result<Self> {
+        let options = Options { replace: true, like: Some(about), private: false, mark };
         let made = PartFile::create(path, options)?;
         keep_owner(made.part.as_file(), about);
         Ok(made)

@@ -92,7 +92,8 @@ pub fn begin(path: &Path, overwrite: bool, input: Option<&Metadata>) -> Result<P
         }
     }
     let like = input.filter(|about| about.is_file());
-    PartFile::create(path, Options { replace: overwrite, like, private: false }).map_err(wrong)
+    PartFile::create(path, Options { replace: overwrite, like, ..Options::default() })
+        .map_err(wrong)
 }
 
 /// Encrypts a file; answers the length of its plaintext. `target` gets the envelope only when it is
@@ -181,9 +182,24 @@ pub fn header(path: &Path) -> Result<(Header, File)> {
 /// # Errors
 /// `io`.
 pub fn replace_header(path: &Path, file: &mut File, old: &Header, new: &Header) -> Result<()> {
+    replace_header_marked(path, file, old, new, "")
+}
+
+/// The same with a [mark](crate::Options::mark) in the name of the file that is not finished.
+///
+/// # Errors
+/// `io`.
+pub fn replace_header_marked(
+    path: &Path,
+    file: &mut File,
+    old: &Header,
+    new: &Header,
+    mark: &str,
+) -> Result<()> {
     let wrong = |error: io::Error| at("write", path, error);
     let about = file.metadata().map_err(wrong)?;
-    let mut part = PartFile::replacing(follow(path).map_err(wrong)?, &about).map_err(wrong)?;
+    let mut part =
+        PartFile::replacing_marked(follow(path).map_err(wrong)?, &about, mark).map_err(wrong)?;
     part.write_all(new.as_bytes()).map_err(wrong)?;
     file.seek(SeekFrom::Start(old.as_bytes().len() as u64)).map_err(wrong)?;
     // In the kernel where it can do that, sharing the blocks where the file system can.

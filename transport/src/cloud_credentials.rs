@@ -6,12 +6,12 @@ use std::sync::Arc;
 use keyfold::credentials::{Credentials, CredentialsProvider, Profile, StaticCredentials};
 use keyfold::kms::azure::{self, AzureConfig};
 use keyfold::kms::cloud::{CloudUri, Places};
-use keyfold::kms::google;
+use keyfold::kms::{google, vault};
 use keyfold::{Error, ErrorCode, Result, SecretBytes};
 
 use crate::cloud_login;
 use crate::credentials::{Environment, FileToken, invalid, read};
-use crate::http::HttpTransport;
+use crate::network::Network;
 
 /// Which of a vendor's credentials count, where a configuration says so. Either of the two passes
 /// over the environment variables that hold credentials themselves.
@@ -48,15 +48,15 @@ enum Part {
 struct Names {
     id: &'static str,
     secret: &'static str,
-    /// The token of one that is temporary.
-    token: Option<&'static str>,
+    /// The token of one that is temporary; the first that is there counts.
+    token: &'static [&'static str],
     /// The id and the key of an application.
     app: Option<[&'static str; 2]>,
 }
 
 impl Names {
-    const fn new(id: &'static str, secret: &'static str, token: &'static str) -> Self {
-        Names { id, secret, token: Some(token), app: None }
+    const fn new(id: &'static str, secret: &'static str, token: &'static [&'static str]) -> Self {
+        Names { id, secret, token, app: None }
     }
 }
 
@@ -87,14 +87,15 @@ const SOURCES: [Source; 5] = [
         variables: Variables::AccessKey(Names::new(
             "TENCENTCLOUD_SECRET_ID",
             "TENCENTCLOUD_SECRET_KEY",
-            "TENCENTCLOUD_TOKEN",
+            // The second is that of the vendor's provider for Terraform.
+            &["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"],
         )),
         file_variable: None,
         files: &[".tencentcloud/credentials"],
         form: Form::Sections {
             section: "default",
             section_variable: None,
-            names: Names::new("secret_id", "secret_key", "token"),
+            names: Names::new("secret_id", "secret_key", &["token"]),
             kinds: &[],
         },
         place: &[],
@@ -104,14 +105,14 @@ const SOURCES: [Source; 5] = [
         variables: Variables::AccessKey(Names::new(
             "HUAWEICLOUD_SDK_AK",
             "HUAWEICLOUD_SDK_SK",
-            "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+            &["HUAWEICLOUD_SDK_SECURITY_TOKEN"],
         )),
         file_variable: Some("HUAWEICLOUD_SDK_CREDENTIALS_FILE"),
         files: &[".huaweicloud/credentials"],
         form: Form::Sections {
             section: "basic",
             section_variable: None,
-            names: Names::new("ak", "sk", "security_token"),
+            names: Names::new("ak", "sk", &["security_token"]),
             kinds: &[],
         },
         place: &[(Part::Setting("project"), "HUAWEICLOUD_SDK_PROJECT_ID")],
@@ -121,14 +122,14 @@ const SOURCES: [Source; 5] = [
         variables: Variables::AccessKey(Names::new(
             "ALIBABA_CLOUD_ACCESS_KEY_ID",
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-            "ALIBABA_CLOUD_SECURITY_TOKEN",
+            &["ALIBABA_CLOUD_SECURITY_TOKEN"],
         )),
         file_variable: Some("ALIBABA_CLOUD_CREDENTIALS_FILE"),
         files: &[".alibabacloud/credentials.ini", ".alibabacloud/credentials"],
         form: Form::Sections {
             section: "default",
             section_variable: Some("ALIBABA_CLOUD_PROFILE"),
-            names: Names::new("access_key_id", "access_key_secret", "security_token"),
+            names: Names::new("access_key_id", "access_key_secret", &["security_token"]),
             // Another kind would act as somebody else than the file means.
             kinds: &["access_key", "sts"],
         },
@@ -139,7 +140,7 @@ const SOURCES: [Source; 5] = [
         variables: Variables::AccessKey(Names {
             id: "PINGAN_ACCESS_KEY_ID",
             secret: "PINGAN_ACCESS_KEY_SECRET",
-            token: None,
+            token: &[],
             app: Some(["PINGAN_APP_ID", "PINGAN_APP_KEY"]),
         }),
         file_variable: None,
@@ -151,7 +152,7 @@ const SOURCES: [Source; 5] = [
             names: Names {
                 id: "access_key_id",
                 secret: "access_key_secret",
-                token: None,
+                token: &[],
                 app: Some(["app_id", "app_key"]),
             },
             kinds: &[],
@@ -164,12 +165,12 @@ const SOURCES: [Source; 5] = [
         file_variable: None,
         files: &[".vault-token"],
         form: Form::Token,
-        place: &[(Part::Address, "VAULT_ADDR")],
+        place: &[(Part::Address, "VAULT_ADDR"), (Part::Setting("namespace"), "VAULT_NAMESPACE")],
     },
 ];
 
 /// Adds to the place of a KMS, by its URI, what the configuration does not say and the vendor's
-/// own variables do: the project at Huawei, the address of Vault.
+/// own variables do: the project at Huawei, the address and the namespace of Vault.
 ///
 /// ```
 /// use keyfold::kms::cloud::Places;
@@ -203,7 +204,7 @@ pub fn complete_place(environment: &Environment, uri: &str, places: &mut Places)
 
 /// Credentials for a cloud, by the URI of its KMS: from the environment, else from the vendor's own
 /// file, else, at Google and Azure, from the machine. docs/providers.md names variables and files.
-/// `http` is for what has to be exchanged for a token; nothing is sent yet.
+/// `network` is for what has to be exchanged for a token; nothing is sent yet.
 ///
 /// ```
 /// use keyfold::kms::cloud::Places;
@@ -228,17 +229,27 @@ pub fn cloud_credentials(
     uri: &str,
     places: &Places,
     choice: &CloudChoice,
-    http: &HttpTransport,
+    network: impl Into<Network>,
 ) -> Result<Arc<dyn CredentialsProvider>> {
+    let network = network.into();
     let uri = CloudUri::parse(uri)?;
     let scheme = uri.scheme();
     match scheme {
-        google::SCHEME => return cloud_login::google(environment, choice, http),
+        google::SCHEME => return cloud_login::google(environment, choice, &network),
         azure::SCHEME => {
             let place = places.get(&format!("{scheme}://{}", uri.place()));
             let place = place.cloned().unwrap_or_default();
             let config = AzureConfig::of_place(uri.place(), &place)?;
-            return cloud_login::azure(environment, choice, &config, http);
+            return cloud_login::azure(environment, choice, &config, &network);
+        }
+        vault::SCHEME => {
+            let place = places.get(&format!("{scheme}://{}", uri.place()));
+            let place = place.cloned().unwrap_or_default();
+            if let Some(login) =
+                cloud_login::vault(environment, choice, (uri.place(), &place), &network)?
+            {
+                return Ok(login);
+            }
         }
         _ => {}
     }
@@ -345,7 +356,7 @@ fn access_key(
         _ => Err(invalid(format!("{id} and {secret} belong together"))),
     };
     let Some((id, secret)) = pair(names.id, names.secret)? else { return Ok(None) };
-    let token = names.token.and_then(part);
+    let token = names.token.iter().find_map(|name| part(name));
     let key = Credentials::access_key(id, &secret, token.as_ref())?;
     match names.app.map(|[id, secret]| pair(id, secret)).transpose()?.flatten() {
         Some((id, secret)) => key.with_app(id, secret).map(Some),
@@ -353,10 +364,10 @@ fn access_key(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
-    use crate::HttpOptions;
+    use crate::{HttpOptions, HttpTransport};
     use keyfold::kms::cloud::SCHEMES;
 
     fn with(variables: &[(&'static str, String)]) -> Environment {
@@ -405,6 +416,23 @@ mod tests {
         }
         let unknown = of(&with(&[]), "ftp", &CloudChoice::default());
         assert_eq!(unknown.err().map(|error| error.code()), Some(ErrorCode::InvalidArgument));
+    }
+
+    #[test]
+    fn a_token_has_several_names() {
+        let key = ["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"];
+        let key = key.map(|name| (name, "EXAMPLE".to_owned()));
+        for name in ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"] {
+            let take = |token: &str| {
+                let all = [&key[..], &[(name, token.to_owned())]].concat();
+                of(&with(&all), "tencent", &CloudChoice::default())
+                    .map(|_| ())
+                    .map_err(|e| e.code())
+            };
+            assert_eq!(take("token"), Ok(()));
+            // It is read: one that fits no header is refused.
+            assert_eq!(take("to\nken"), Err(ErrorCode::InvalidArgument));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Credentials of the clouds that exchange something for a token: Google and Azure.
+//! Credentials of the clouds that exchange something for a token: Google, Azure and Vault.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,21 +6,24 @@ use std::sync::Arc;
 use keyfold::credentials::{
     AzureAuthority, AzureClientCredentials, AzureManagedIdentityCredentials, CachedCredentials,
     CredentialsChain, CredentialsProvider, GoogleExternalAccount, GoogleFederatedCredentials,
-    GoogleMetadataCredentials, GoogleServiceAccount, GoogleServiceAccountCredentials,
+    GoogleMetadataCredentials, GoogleServiceAccount, GoogleServiceAccountCredentials, TokenSource,
+    VaultLoginCredentials,
 };
 use keyfold::kms::azure::AzureConfig;
+use keyfold::kms::cloud::Place;
+use keyfold::kms::vault::VaultConfig;
 use keyfold::{Result, SecretBytes, SystemRng};
 
-use crate::HttpTransport;
 use crate::cloud_credentials::CloudChoice;
-use crate::credentials::{Environment, FileToken, invalid, read};
+use crate::credentials::{Environment, FileToken, FixedToken, invalid, read};
+use crate::network::Network;
 
 /// The file that is named, else the one of Google's own tools, else the metadata service of the
 /// machine.
 pub(crate) fn google(
     environment: &Environment,
     choice: &CloudChoice,
-    http: &HttpTransport,
+    network: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice.profile.is_some() {
         return Err(invalid("a file of Google's has no profiles: name the file itself"));
@@ -31,19 +34,20 @@ pub(crate) fn google(
         file.exists().then_some(file)
     };
     let named = environment.get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let Network { transport, clock } = network.clone();
     let source = match choice.file.clone().or(named).or_else(usual) {
-        Some(path) => of_google_file(&path, http)?,
-        None => Box::new(GoogleMetadataCredentials::new(http.clone(), http.clock())),
+        Some(path) => of_google_file(&path, network)?,
+        None => Box::new(GoogleMetadataCredentials::new(transport, clock)),
     };
-    Ok(kept(source, http))
+    Ok(kept(source, network))
 }
 
-fn of_google_file(path: &Path, http: &HttpTransport) -> Result<Box<dyn CredentialsProvider>> {
+fn of_google_file(path: &Path, network: &Network) -> Result<Box<dyn CredentialsProvider>> {
     let file = SecretBytes::from(read(path)?.as_slice());
+    let Network { transport, clock } = network.clone();
     let not_a_key = match GoogleServiceAccount::parse(&file) {
         Ok(account) => {
-            let (http, clock) = (http.clone(), http.clock());
-            return Ok(Box::new(GoogleServiceAccountCredentials::new(http, clock, account)));
+            return Ok(Box::new(GoogleServiceAccountCredentials::new(transport, clock, account)));
         }
         Err(error) => error,
     };
@@ -55,7 +59,7 @@ fn of_google_file(path: &Path, http: &HttpTransport) -> Result<Box<dyn Credentia
         ))
     })?;
     let token = Box::new(FileToken::new(account.token_file()));
-    Ok(Box::new(GoogleFederatedCredentials::new(http.clone(), http.clock(), account, token)))
+    Ok(Box::new(GoogleFederatedCredentials::new(transport, clock, account, token)))
 }
 
 /// The application that the environment names, by its secret, its certificate or the token of
@@ -64,7 +68,7 @@ pub(crate) fn azure(
     environment: &Environment,
     choice: &CloudChoice,
     config: &AzureConfig,
-    http: &HttpTransport,
+    network: &Network,
 ) -> Result<Arc<dyn CredentialsProvider>> {
     if choice != &CloudChoice::default() {
         return Err(invalid("Azure's credentials are in variables, and in no file with profiles"));
@@ -72,7 +76,7 @@ pub(crate) fn azure(
     let resource = config.resource();
     let client = environment.get("AZURE_CLIENT_ID");
     let tenant = environment.get("AZURE_TENANT_ID");
-    let (transport, clock) = (http.clone(), http.clock());
+    let Network { transport, clock } = network.clone();
     let source: Box<dyn CredentialsProvider> = match (client, tenant) {
         (Some(client), Some(tenant)) => {
             let authority = match environment.get("AZURE_AUTHORITY_HOST") {
@@ -113,23 +117,70 @@ pub(crate) fn azure(
             Box::new(made?)
         }
     };
-    Ok(kept(source, http))
+    Ok(kept(source, network))
+}
+
+/// Where Kubernetes puts the token of a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// The login of an application's role or of a pod, where the environment or the place names one;
+/// `None` where there is a token itself, or nothing.
+pub(crate) fn vault(
+    environment: &Environment,
+    choice: &CloudChoice,
+    (name, place): (&str, &Place),
+    network: &Network,
+) -> Result<Option<Arc<dyn CredentialsProvider>>> {
+    if choice != &CloudChoice::default() || environment.get("VAULT_TOKEN").is_some() {
+        return Ok(None);
+    }
+    let setting = |variable: &str, name: &str| {
+        environment.get(variable).or_else(|| place.settings.get(name).cloned())
+    };
+    let role_id = setting("VAULT_ROLE_ID", "role_id");
+    let pod_role = setting("VAULT_KUBERNETES_ROLE", "kubernetes_role");
+    let Network { transport, clock } = network.clone();
+    let source = match (role_id, pod_role) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(invalid(
+                "a role id and a role of Kubernetes are two logins to Vault: one counts",
+            ));
+        }
+        (Some(role), None) => {
+            let file = place.settings.get("secret_id_file");
+            let secret: Option<Box<dyn TokenSource>> = match environment.secret("VAULT_SECRET_ID") {
+                Some(secret) => Some(Box::new(FixedToken(secret))),
+                // A role may want none.
+                None => file.map(|path| Box::new(FileToken::new(path)) as _),
+            };
+            let config = VaultConfig::of_place(name, place)?;
+            VaultLoginCredentials::with_app_role(transport, clock, &config, &role, secret)?
+        }
+        (None, Some(role)) => {
+            let path = place.settings.get("jwt_file").map_or(SERVICE_ACCOUNT, String::as_str);
+            let token = Box::new(FileToken::new(path));
+            let config = VaultConfig::of_place(name, place)?;
+            VaultLoginCredentials::with_kubernetes(transport, clock, &config, &role, token)?
+        }
+    };
+    let source = match place.settings.get("login_mount") {
+        Some(mount) => source.at_mount(mount)?,
+        None => source,
+    };
+    Ok(Some(kept(Box::new(source), network)))
 }
 
 /// Until it ends.
-fn kept(
-    source: Box<dyn CredentialsProvider>,
-    http: &HttpTransport,
-) -> Arc<dyn CredentialsProvider> {
-    Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), http.clock()))
+fn kept(source: Box<dyn CredentialsProvider>, network: &Network) -> Arc<dyn CredentialsProvider> {
+    Arc::new(CachedCredentials::new(CredentialsChain::new(vec![source]), network.clock.clone()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
-    use crate::HttpOptions;
+    use crate::{HttpOptions, HttpTransport};
     use keyfold::ErrorCode;
-    use keyfold::kms::cloud::Place;
 
     fn with(variables: &[(&'static str, &str)]) -> Environment {
         let variables: Vec<(&str, String)> =
@@ -148,7 +199,12 @@ mod tests {
         let config = AzureConfig::of_place("my-vault", &Place::default()).expect("a vault");
         let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
         let take = |variables: &[(&'static str, &str)]| {
-            refused(azure(&with(variables), &CloudChoice::default(), &config, &http))
+            refused(azure(
+                &with(variables),
+                &CloudChoice::default(),
+                &config,
+                &Network::from(&http),
+            ))
         };
         let id = ("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555");
         let tenant = ("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
@@ -173,7 +229,7 @@ mod tests {
         let certificate = [id, tenant, ("AZURE_CLIENT_CERTIFICATE_PATH", "/nowhere/client.pem")];
         assert_eq!(take(&certificate), Some(ErrorCode::Io));
         let file = CloudChoice { file: Some("file".into()), profile: None };
-        let made = azure(&with(&[]), &file, &config, &http);
+        let made = azure(&with(&[]), &file, &config, &Network::from(&http));
         assert_eq!(refused(made), Some(ErrorCode::InvalidArgument));
     }
 
@@ -186,7 +242,7 @@ mod tests {
             std::fs::write(&path, text).expect("written");
             let path = path.to_str().expect("a path");
             let named = with(&[("GOOGLE_APPLICATION_CREDENTIALS", path)]);
-            google(&named, &CloudChoice::default(), &http)
+            google(&named, &CloudChoice::default(), &Network::from(&http))
         };
         let federated = r#"{
             "type": "external_account",
@@ -202,8 +258,53 @@ mod tests {
         assert!(!user.to_string().contains("hidden"), "{user}");
         assert_eq!(refused(take("")), Some(ErrorCode::InvalidArgument));
         let nowhere = CloudChoice { file: Some("/nowhere/account.json".into()), profile: None };
-        assert_eq!(refused(google(&with(&[]), &nowhere, &http)), Some(ErrorCode::Io));
+        assert_eq!(
+            refused(google(&with(&[]), &nowhere, &Network::from(&http))),
+            Some(ErrorCode::Io)
+        );
         let profile = CloudChoice { file: None, profile: Some("work".into()) };
-        assert_eq!(refused(google(&with(&[]), &profile, &http)), Some(ErrorCode::InvalidArgument));
+        assert_eq!(
+            refused(google(&with(&[]), &profile, &Network::from(&http))),
+            Some(ErrorCode::InvalidArgument)
+        );
+    }
+
+    #[test]
+    fn vault_logs_in_where_a_role_is_named() {
+        let http = HttpTransport::new(&HttpOptions::default()).expect("a transport");
+        let place = |settings: &[(&str, &str)]| Place {
+            keys: Some("https://vault.example.com:8200".into()),
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Place::default()
+        };
+        let take = |variables: &[(&'static str, &str)], settings: &[(&str, &str)]| {
+            let named = ("transit", &place(settings));
+            let made =
+                vault(&with(variables), &CloudChoice::default(), named, &Network::from(&http));
+            made.map(|login| login.is_some()).map_err(|error| error.code())
+        };
+        let (role, pod) = (("VAULT_ROLE_ID", "r"), ("VAULT_KUBERNETES_ROLE", "k"));
+        for (variables, settings, login) in [
+            (&[][..], &[][..], false),
+            (&[role], &[], true),
+            (&[role, ("VAULT_SECRET_ID", "s")], &[("login_mount", "roles")], true),
+            (&[], &[("role_id", "r"), ("secret_id_file", "/run/secret-id")], true),
+            (&[pod], &[], true),
+            (&[], &[("kubernetes_role", "k"), ("jwt_file", "/run/token")], true),
+            // A token itself counts first.
+            (&[role, ("VAULT_TOKEN", "hvs.token")], &[], false),
+        ] {
+            assert_eq!(take(variables, settings), Ok(login), "{variables:?} {settings:?}");
+        }
+        let invalid = Err(ErrorCode::InvalidArgument);
+        assert_eq!(take(&[role, pod], &[]), invalid);
+        assert_eq!(take(&[("VAULT_ROLE_ID", "a b")], &[]), invalid);
+        assert_eq!(take(&[role], &[("login_mount", "../sys")]), invalid);
+        let file = CloudChoice { file: Some("token".into()), profile: None };
+        let made = vault(&with(&[role]), &file, ("transit", &place(&[])), &Network::from(&http));
+        assert!(made.expect("no failure").is_none());
     }
 }

@@ -12,10 +12,10 @@ use keyfold::credentials::{
     WebIdentityRole,
 };
 use keyfold::maybe_send::BoxFuture;
-use keyfold::{Error, ErrorCode, Result, SecretBytes};
+use keyfold::{Error, ErrorCode, Result, SecretBytes, Transport};
 use zeroize::Zeroizing;
 
-use crate::http::HttpTransport;
+use crate::network::Network;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -101,7 +101,7 @@ impl CredentialsProvider for FileToken {
 }
 
 /// A text in an environment variable.
-struct FixedToken(SecretBytes);
+pub(crate) struct FixedToken(pub(crate) SecretBytes);
 
 impl TokenSource for FixedToken {
     fn token(&self) -> Result<SecretBytes> {
@@ -146,8 +146,9 @@ pub fn aws_credentials(
     environment: &Environment,
     profile: Option<&str>,
     region: &str,
-    transport: &HttpTransport,
+    network: impl Into<Network>,
 ) -> Result<Arc<dyn CredentialsProvider>> {
+    let network = network.into();
     let mut sources: Vec<Box<dyn CredentialsProvider>> = Vec::new();
     if profile.is_none() {
         if let Some(key) = environment.access_key("AWS")? {
@@ -157,36 +158,36 @@ pub fn aws_credentials(
         if let (Some(role), Some(token_file)) = (environment.get("AWS_ROLE_ARN"), token_file) {
             let session = environment.get("AWS_ROLE_SESSION_NAME");
             let role = WebIdentityRole { role, token_file, session };
-            sources.push(Box::new(web_identity(&role, region, transport)?));
+            sources.push(Box::new(web_identity(&role, region, &network)?));
         }
     }
-    sources.extend(of_profile(environment, profile, region, transport)?);
-    if let Some(container) = container(environment, transport)? {
+    sources.extend(of_profile(environment, profile, region, &network)?);
+    if let Some(container) = container(environment, &network)? {
         sources.push(Box::new(container));
     }
     let no_metadata = environment.get("AWS_EC2_METADATA_DISABLED");
     if !no_metadata.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        sources.push(Box::new(InstanceCredentials::new(transport.clone())));
+        sources.push(Box::new(InstanceCredentials::new(network.transport.clone())));
     }
     let chain = CredentialsChain::new(sources);
-    Ok(Arc::new(CachedCredentials::new(chain, transport.clock())))
+    Ok(Arc::new(CachedCredentials::new(chain, network.clock)))
 }
 
 fn web_identity(
     role: &WebIdentityRole,
     region: &str,
-    transport: &HttpTransport,
-) -> Result<WebIdentityCredentials<HttpTransport>> {
+    network: &Network,
+) -> Result<WebIdentityCredentials<Arc<dyn Transport>>> {
     let token = Box::new(FileToken::new(&role.token_file));
     let session = role.session.as_deref().unwrap_or(SESSION);
-    WebIdentityCredentials::new(transport.clone(), region, &role.role, session, token)
+    WebIdentityCredentials::new(network.transport.clone(), region, &role.role, session, token)
 }
 
 fn of_profile(
     environment: &Environment,
     profile: Option<&str>,
     region: &str,
-    transport: &HttpTransport,
+    network: &Network,
 ) -> Result<Option<Box<dyn CredentialsProvider>>> {
     let named = profile.map(str::to_owned).or_else(|| environment.get("AWS_PROFILE"));
     let file = |variable: &str, name: &str| -> Result<Zeroizing<String>> {
@@ -212,7 +213,7 @@ fn of_profile(
         };
     };
     if let Some(role) = found.web_identity()? {
-        return Ok(Some(Box::new(web_identity(&role, region, transport)?)));
+        return Ok(Some(Box::new(web_identity(&role, region, network)?)));
     }
     let key = found.credentials()?;
     Ok(key.map(|key| Box::new(StaticCredentials::new(key)) as Box<dyn CredentialsProvider>))
@@ -220,8 +221,8 @@ fn of_profile(
 
 fn container(
     environment: &Environment,
-    transport: &HttpTransport,
-) -> Result<Option<ContainerCredentials<HttpTransport>>> {
+    network: &Network,
+) -> Result<Option<ContainerCredentials<Arc<dyn Transport>>>> {
     let endpoint = environment
         .get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
         .or_else(|| environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
@@ -233,7 +234,7 @@ fn container(
         (None, Some(token)) => Some(Box::new(FixedToken(token))),
         (None, None) => None,
     };
-    ContainerCredentials::new(transport.clone(), &endpoint, token).map(Some)
+    ContainerCredentials::new(network.transport.clone(), &endpoint, token).map(Some)
 }
 
 /// A file, up to a limit, in memory that is wiped.

@@ -1,6 +1,6 @@
 //! The native network of keyfold: HTTP behind the core's one-method
 //! [`Transport`](keyfold::Transport), the system's clock, and credentials from files and the
-//! environment.
+//! environment. Without its feature `http` there are the credentials alone, over any [`Network`].
 //!
 //! ```no_run
 //! use keyfold::{Client, EncryptionContext, Keyring};
@@ -21,19 +21,29 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "http")]
 mod clock;
 mod cloud_credentials;
 mod cloud_login;
 mod credentials;
+#[cfg(feature = "http")]
 mod http;
+mod network;
+#[cfg(feature = "http")]
 mod remote;
+#[cfg(feature = "http")]
 mod tls;
+#[cfg(feature = "http")]
 mod worker;
 
+#[cfg(feature = "http")]
 pub use clock::SystemClock;
 pub use cloud_credentials::{CloudChoice, cloud_credentials, complete_place};
 pub use credentials::{Environment, FileToken, aws_credentials, keyfold_credentials};
+#[cfg(feature = "http")]
 pub use http::{HttpOptions, HttpTransport, Proxy};
+pub use network::Network;
+#[cfg(feature = "http")]
 pub use remote::{RemoteKms, RemoteOptions, connect, connect_cloud, connect_over};
 
 /// The examples in the README, run as tests: here, where everything that they use is at hand.

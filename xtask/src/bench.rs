@@ -26,6 +26,8 @@ enum Suite {
     Cli,
     /// The server under load, against moto_server and a handler that answers a constant.
     Server,
+    /// The providers of the clouds: signing and reading a call, and how many calls there are.
+    Providers,
     /// The Python package against its peers from PyPI.
     Python,
     /// The npm package against its peers, in Chromium, Firefox and Node.
@@ -72,6 +74,7 @@ impl Suite {
                 command.arg("--moto").arg(install::moto(workspace)?);
                 command
             }
+            Suite::Providers => rust("providers"),
             Suite::Python => {
                 let mut command = python(workspace)?;
                 command.arg("--keyfold").arg(keyfold()?);

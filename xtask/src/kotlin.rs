@@ -14,6 +14,12 @@ pub(crate) const CRATE: &str = "keyfold-uniffi";
 /// A larger library needs a reason. Bytes, of a library that is published; 2.5 MB is the goal.
 pub(crate) const LIMIT: u64 = 3_900_000;
 
+/// The same for the JVM's, which has the clouds that phones reach through a server.
+const LIMIT_WITH_CLOUDS: u64 = 4_800_000;
+
+/// What the library for this machine has, and a phone's has not.
+const FEATURES: &str = "clouds";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The profile of the library: `mobile`, which is published, or `dev`, which is quick to build.
@@ -32,8 +38,8 @@ pub(crate) fn kotlin(workspace: &Workspace, args: &Args) -> Result<()> {
     let library = library(workspace, &args.profile)?;
     if args.profile == "mobile" {
         let size = fs::metadata(&library)?.len();
-        println!("{} ({size} bytes; the limit is {LIMIT})", library.display());
-        ensure!(size <= LIMIT, "{} is too large: {size} bytes", library.display());
+        println!("{} ({size} bytes; the limit is {LIMIT_WITH_CLOUDS})", library.display());
+        ensure!(size <= LIMIT_WITH_CLOUDS, "{} is too large: {size} bytes", library.display());
     }
     let folder = args.out.join("native").join(jna_platform()?);
     fs::create_dir_all(&folder)?;
@@ -47,7 +53,7 @@ pub(crate) fn library(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
     // Nothing of the generator's: with its feature all of the library would be built twice.
     run(workspace
         .cargo()
-        .args(["build", "--package", CRATE, "--lib", "--profile", profile])
+        .args(["build", "--package", CRATE, "--lib", "--profile", profile, "--features", FEATURES])
         .env("LIBSQLITE3_FLAGS", SQLITE))?;
     Ok(built(workspace, profile))
 }
@@ -63,7 +69,8 @@ fn built(workspace: &Workspace, profile: &str) -> PathBuf {
 pub(crate) fn glue(workspace: &Workspace, language: &str, out: &Path) -> Result<()> {
     run(workspace
         .cargo()
-        .args(["build", "--package", CRATE, "--features", "bindgen"])
+        // With all that the library has, so that little is built twice.
+        .args(["build", "--package", CRATE, "--features", "bindgen", "--features", FEATURES])
         .env("LIBSQLITE3_FLAGS", SQLITE))?;
     let program = workspace.target.join("debug/keyfold-bindgen");
     if out.exists() {

@@ -14,8 +14,8 @@ use crate::run::{Workspace, capture, run};
 const FOLDER: &str = "bindings-wasm";
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The two modules, each with the features of the crate that it has.
-const MODULES: [&str; 2] = ["client", "extra"];
+/// The modules, each with the features of the crate that it has.
+const MODULES: [&str; 3] = ["client", "extra", "cloud"];
 
 /// Smaller code in the place of faster code: what takes time is the host's work. A panic is a trap,
 /// which the package turns into an error; nobody sees its text.
@@ -134,7 +134,7 @@ impl Tools {
             .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"])
             .env("RUSTFLAGS", RUSTFLAGS)
             .env("RUSTC_BOOTSTRAP", "1")
-            // Both modules have one name: what was built for one is not the other.
+            // All modules have one name: what was built for one is not the other.
             .env("CARGO_TARGET_DIR", target.join(name));
         if let Some(linker) = install::toolchain::wasm_linker(&self.toolchain)? {
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
@@ -170,6 +170,9 @@ impl Tools {
                 "paths": {
                     "#client": [made.join("client.d.ts")],
                     "#extra": [made.join("extra.d.ts")],
+                    "#cloud": [made.join("cloud.d.ts")],
+                    "#cloud-engine": [source.join("js/engine.ts")],
+                    "#cloud-exchange": [source.join("js/exchange.ts")],
                 },
                 "typeRoots": [self.node.join("node_modules/@types")],
             },

@@ -70,6 +70,7 @@ const JAVA: Source = Source {
     head: "package io.keyfold.readme;
 
 import io.keyfold.*;
+import io.keyfold.http.*;
 import io.keyfold.kms.*;
 import java.util.*;
 import java.util.concurrent.*;

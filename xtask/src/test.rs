@@ -16,6 +16,7 @@ use clap::ValueEnum;
 
 use crate::install;
 use crate::run::{Workspace, run};
+use crate::wheel;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -232,6 +233,9 @@ impl Step {
             Step::Emulators => {
                 let list = "tests/emulators/sdk/requirements.txt";
                 let python = install::new_python(workspace, "emulators/python", list)?;
+                // The guides of docs/providers go over to it.
+                let wheel = wheel::host(workspace)?;
+                run(install::pip(&python).args(["--force-reinstall", "--no-deps"]).arg(wheel))?;
                 run(cargo("test --package")
                     .args([EMULATORS, "--no-fail-fast", "--", "--nocapture"])
                     .env("KEYFOLD_EMULATORS_PYTHON", python))

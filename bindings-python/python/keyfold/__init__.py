@@ -35,7 +35,7 @@ from ._keyfold import (
     inspect,
     max_encrypted_len,
 )
-from ._kms import EmbeddedKms, KeyInfo, RemoteKms
+from ._kms import EmbeddedKms, KeyInfo, RemoteKms, RouterKms
 from ._uri import KeyUri
 from .exceptions import KeyfoldError
 
@@ -55,6 +55,7 @@ __all__ = [
     "PublicKey",
     "Recipient",
     "RemoteKms",
+    "RouterKms",
     "Secret",
     "SigningKey",
     "__version__",

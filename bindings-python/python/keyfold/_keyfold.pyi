@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, final, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
@@ -38,6 +38,7 @@ __all__ = [
     "PublicKey",
     "Recipient",
     "RemoteKms",
+    "RouterKms",
     "Sealing",
     "Secret",
     "SigningKey",
@@ -51,7 +52,14 @@ __version__: Final[str]
 
 @final
 class AccessKey:
-    def __new__(cls, id: str, secret: Text, session_token: Text | None = None) -> Self: ...
+    def __new__(
+        cls,
+        id: str,
+        secret: Text,
+        session_token: Text | None = None,
+        *,
+        app: tuple[str, Text] | None = None,
+    ) -> Self: ...
     @property
     def id(self) -> str: ...
 
@@ -383,12 +391,28 @@ class RemoteKms:
         ca: Buffer | None = None,
         client_certificate: Text | None = None,
         proxy: str | None = None,
+        places: dict[str, dict[str, str]] | None = None,
+        credentials_file: Path | None = None,
+        credentials_profile: str | None = None,
     ) -> Self: ...
     @property
     def url(self) -> str: ...
     def call(self, request: _kms.Request) -> _kms.Response: ...
     def _ask(self, operation: str, body: Buffer) -> bytes: ...
+    def _capabilities(self) -> str | None: ...
     def _config(self) -> dict[str, Any]: ...
+
+@disjoint_base
+class RouterKms:
+    def __new__(
+        cls, routes: Mapping[str, AnyAsyncKms], *, otherwise: AnyAsyncKms | None = None
+    ) -> Self: ...
+    @property
+    def routes(self) -> dict[str, AnyAsyncKms]: ...
+    @property
+    def otherwise(self) -> AnyAsyncKms | None: ...
+    def call(self, request: _kms.Request) -> _kms.Response: ...
+    def _config(self) -> tuple[dict[str, AnyAsyncKms], AnyAsyncKms | None]: ...
 
 @final
 class Sealing:

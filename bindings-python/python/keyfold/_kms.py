@@ -13,19 +13,22 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from . import kms
-    from ._types import Path, Text
+    from ._cloud import Capabilities
+    from ._types import AnyAsyncKms, Path, Text
 
     _Token = Union[str, _keyfold.Secret]
     _Credentials = Union[_keyfold.AccessKey, str, _keyfold.Secret, None]
 
 
 class KeyInfo:
-    """The properties of a KMS key.
+    """The properties of a KMS key. What a cloud does not tell is empty.
 
     Attributes:
         key: The full name, as every envelope has it.
         key_id: Its id alone.
-        spec: What kind of key, such as ``"SYMMETRIC_DEFAULT"`` or ``"ECC_NIST_P256"``.
+        alias: The name that people gave it, where a cloud tells it with the key.
+        spec: What kind of key, such as ``"SYMMETRIC_DEFAULT"`` or ``"ECC_NIST_P256"``; a kind that
+            keyfold has no name for in the cloud's own word.
         usage: ``"ENCRYPT_DECRYPT"`` or ``"SIGN_VERIFY"``.
         state: ``"Enabled"``, ``"Disabled"``, ``"PendingDeletion"``, …
         description: What people should know about it.
@@ -36,6 +39,7 @@ class KeyInfo:
     """
 
     __slots__ = (
+        "alias",
         "created",
         "deletion",
         "description",
@@ -49,22 +53,24 @@ class KeyInfo:
 
     key: KeyUri
     key_id: str
+    alias: str | None
     spec: str
     usage: str
     state: str
     description: str
-    created: float
+    created: float | None
     deletion: float | None
     signing_algorithms: tuple[str, ...]
 
     def __init__(self, scheme: str, metadata: Mapping[str, Any]) -> None:
         self.key = KeyUri(f"{scheme}:{metadata['Arn']}")
         self.key_id = metadata["KeyId"]
-        self.spec = metadata["KeySpec"]
-        self.usage = metadata["KeyUsage"]
-        self.state = metadata["KeyState"]
+        self.alias = metadata.get("AliasName")
+        self.spec = metadata.get("KeySpec", "")
+        self.usage = metadata.get("KeyUsage", "")
+        self.state = metadata.get("KeyState", "")
         self.description = metadata.get("Description", "")
-        self.created = metadata["CreationDate"]
+        self.created = metadata.get("CreationDate")
         self.deletion = metadata.get("DeletionDate")
         self.signing_algorithms = tuple(metadata.get("SigningAlgorithms") or ())
 
@@ -77,20 +83,30 @@ class KeyInfo:
         return f"KeyInfo({self.key!r}, spec={self.spec!r}, state={self.state!r})"
 
 
+def _when(answer: Mapping[str, Any]) -> float | None:
+    """When something ends, where the service tells."""
+    at = answer.get("DeletionDate")
+    return None if at is None else float(at)
+
+
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
 
 
 class KeyAdmin:
-    """The life of KMS keys, at any KMS that speaks the AWS KMS API.
+    """The life of KMS keys, at any KMS.
 
     A key is named by its key URI. Every method may raise the ``kms_*`` errors of
-    :mod:`keyfold.exceptions`; they wait for the KMS, so in asyncio call them in a thread.
+    :mod:`keyfold.exceptions`, and at clouds :class:`~keyfold.exceptions.UnsupportedOperation` for
+    what they do not have, before anything is sent; they wait for the KMS, so in asyncio call them
+    in a thread.
     """
 
     __slots__ = ()
 
     _scheme = "keyfold"
+    #: Whether it is a cloud: keys are made with their alias there, and asked for by it.
+    _cloud = False
 
     if TYPE_CHECKING:
 
@@ -126,7 +142,7 @@ class KeyAdmin:
 
     def _id(self, key: str) -> str:
         """The key as management takes it, which is not by its alias."""
-        if KeyUri(key).is_alias:
+        if KeyUri(key).is_alias and not self._cloud:
             return self.describe_key(key).key.name
         return self._name(key)
 
@@ -143,7 +159,8 @@ class KeyAdmin:
         """Make a KMS key, and a name for it; answer its full name.
 
         Args:
-            alias: ``alias/`` and letters, digits, ``/``, ``_``, ``-``.
+            alias: ``alias/`` and letters, digits, ``/``, ``_``, ``-``; at a cloud what it takes
+                (its page in docs/providers.md), which is needed at some.
             spec: ``SYMMETRIC_DEFAULT``; ``RSA_2048`` to ``RSA_4096``, ``ECC_NIST_P256`` to
                 ``P521``, ``ECC_SECG_P256K1``, ``ECC_NIST_EDWARDS25519``.
             usage: ``ENCRYPT_DECRYPT`` or ``SIGN_VERIFY``; needed for RSA only.
@@ -158,7 +175,7 @@ class KeyAdmin:
         """
         from .exceptions import InvalidArgument, KmsKeyUnavailable, VersionConflict
 
-        if alias is not None:
+        if alias is not None and not self._cloud:
             if not alias.startswith("alias/"):
                 raise InvalidArgument("an alias has the form alias/NAME")
             # Before the key is made: one without the alias that was asked for helps nobody.
@@ -177,8 +194,9 @@ class KeyAdmin:
             Description=description,
             Tags=_tags(tags or {}),
             Policy=policy,
+            AliasName=alias if self._cloud else None,
         )["KeyMetadata"]
-        if alias is not None:
+        if alias is not None and not self._cloud:
             self._perform("CreateAlias", AliasName=alias, TargetKeyId=made["KeyId"])
         return KeyInfo(self._scheme, made).key
 
@@ -208,7 +226,10 @@ class KeyAdmin:
         self._perform("RotateKeyOnDemand", KeyId=self._id(key))
 
     def set_rotation(self, key: str, *, days: int | None) -> None:
-        """Have a symmetric key rotate by itself every 90 to 2560 days, or with None no more."""
+        """Have a symmetric key rotate by itself every so many days, or with None no more.
+
+        keyfold's own KMS and AWS take 90 to 2560 days.
+        """
         if days is None:
             self._perform("DisableKeyRotation", KeyId=self._id(key))
         else:
@@ -218,13 +239,14 @@ class KeyAdmin:
         """Replace what people should know about a key."""
         self._perform("UpdateKeyDescription", KeyId=self._id(key), Description=description)
 
-    def schedule_key_deletion(self, key: str, *, days: int = 30) -> float:
+    def schedule_key_deletion(self, key: str, *, days: int = 30) -> float | None:
         """End a key after a waiting period of 7 to 30 days; answer when, in seconds since 1970.
 
-        When it is gone, everything encrypted under it is lost for good.
+        When it is gone, everything encrypted under it is lost for good. Other clouds have other
+        bounds (``capabilities().key_deletion_days``), and some do not tell when: None.
         """
         answer = self._perform("ScheduleKeyDeletion", KeyId=self._id(key), PendingWindowInDays=days)
-        return float(answer["DeletionDate"])
+        return _when(answer)
 
     def cancel_key_deletion(self, key: str) -> None:
         """Keep a key whose deletion is scheduled; it is disabled afterwards."""
@@ -243,7 +265,10 @@ class KeyAdmin:
         self._perform("DeleteAlias", AliasName=alias)
 
     def list_aliases(self, key: str | None = None) -> dict[str, str]:
-        """The names of one key, or all of them, each with the id of its key."""
+        """The names of one key, or all of them, each with the id of its key.
+
+        Some clouds are asked about every key, one after the other.
+        """
         key_id = None if key is None else self._id(key)
         return {
             entry["AliasName"]: entry["TargetKeyId"]
@@ -331,15 +356,19 @@ def _embedded(path: Path, passphrase: Callable[[], Text] | None, root_key: Path)
 
 
 class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
-    """A KMS at the other end of a network: keyfold's own server, or AWS.
+    """A KMS at the other end of a network: keyfold's own server, AWS, or any other cloud.
 
     Args:
         url: ``keyfold://HOST[:PORT]`` over TLS, ``keyfold+http://127.0.0.1:PORT`` on this machine
-            only, or ``aws://REGION``.
+            only, ``aws://REGION``, or ``SCHEME://PLACE`` of another cloud, such as
+            ``tencent://ap-guangzhou`` or ``azure://VAULT``; docs/providers.md lists them.
         token: A bearer token, or a function that gets one for each request.
-        credentials: An :class:`~keyfold.AccessKey`, or a function that gets one. Without either:
-            ``KEYFOLD_TOKEN``, ``KEYFOLD_TOKEN_FILE``, ``KEYFOLD_ACCESS_KEY_ID``; for AWS whatever
-            the AWS tools find.
+        credentials: An :class:`~keyfold.AccessKey`, or a function that gets one or a token; at
+            clouds also the vendor's own variables with their values, in place of those of the
+            process: ``{"AZURE_TENANT_ID": …, "AZURE_CLIENT_ID": …, "AZURE_CLIENT_SECRET": …}``.
+            Without either: ``KEYFOLD_TOKEN``, ``KEYFOLD_TOKEN_FILE``, ``KEYFOLD_ACCESS_KEY_ID``;
+            for AWS whatever the AWS tools find; for clouds the vendor's own variables, then its
+            file, then, at Google and Azure, the machine (docs/providers.md).
         timeout: For one call with all its repetitions, in seconds.
         retries: How often a call that failed for a while is repeated.
         transport: A network of your own: see :mod:`keyfold.kms`.
@@ -348,6 +377,17 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         ca: Certificate authorities in PEM that are trusted beside those of the platform.
         client_certificate: A certificate with its private key in PEM.
         proxy: ``http://HOST:PORT``; ``""`` for none; the environment decides where absent.
+        places: Where clouds are that are no region of the vendor's own, by ``SCHEME://PLACE``:
+            ``{"tencent://office": {"region": "ap-guangzhou", "keys": "https://kms.example.com"}}``
+            with ``region``, ``keys`` (the KMS's address), ``secrets`` (the safe's), and the
+            settings of docs/providers.md. Only this says where requests go, never an envelope.
+        credentials_file: At clouds: the file with the credentials, instead of the vendor's own.
+            It passes over the variables.
+        credentials_profile: At clouds: the profile, or section, in that file. Likewise.
+
+    Raises:
+        KmsDenied: There are no credentials where they were looked for.
+        InvalidArgument: Something is of another form, half of a pair, or does not count here.
 
     Nothing is sent until it is used. One thread of its own does the network, unless there is a
     ``transport``. A process that was forked connects anew. It is pickled by these arguments,
@@ -355,9 +395,10 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
 
     """
 
-    __slots__ = ("_scheme",)
+    __slots__ = ("_cloud", "_scheme")
 
     _scheme: str
+    _cloud: bool
 
     def __new__(
         cls,
@@ -365,6 +406,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         *,
         token: _Token | Callable[[], _Token | Awaitable[_Token]] | None = None,
         credentials: _keyfold.AccessKey
+        | Mapping[str, Text]
         | Callable[[], _Credentials | Awaitable[_Credentials]]
         | None = None,
         timeout: float = 60.0,
@@ -375,6 +417,9 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         ca: bytes | None = None,
         client_certificate: Text | None = None,
         proxy: str | None = None,
+        places: Mapping[str, Mapping[str, str]] | None = None,
+        credentials_file: Path | None = None,
+        credentials_profile: str | None = None,
     ) -> RemoteKms:
         """Make ready to reach a KMS."""
         self = super().__new__(
@@ -390,9 +435,24 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
             ca=ca,
             client_certificate=client_certificate,
             proxy=proxy,
+            places={name: dict(place) for name, place in (places or {}).items()},
+            credentials_file=credentials_file,
+            credentials_profile=credentials_profile,
         )
-        self._scheme = "aws" if url.startswith("aws:") else "keyfold"
+        scheme = url.partition("://")[0]
+        self._cloud = self._capabilities() is not None
+        self._scheme = "keyfold" if scheme == "keyfold+http" else scheme
         return self
+
+    def capabilities(self) -> Capabilities | None:
+        """What the cloud can, and within which limits, without asking it.
+
+        None at keyfold's own server and at AWS, which can whatever there is a method for.
+        """
+        from ._cloud import Capabilities
+
+        table = self._capabilities()
+        return None if table is None else Capabilities(table)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_remote, (self._config(),))
@@ -400,3 +460,45 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
 
 def _remote(arguments: dict[str, Any]) -> RemoteKms:
     return RemoteKms(**arguments)
+
+
+class RouterKms(_keyfold.RouterKms):
+    """Several KMSs behind one: a client may then use keys of all of them, also in one envelope.
+
+    ::
+
+        kms = keyfold.RouterKms({
+            "tencent://ap-guangzhou/": keyfold.RemoteKms("tencent://ap-guangzhou"),
+            "huawei://cn-north-4/": keyfold.RemoteKms("huawei://cn-north-4"),
+        })
+        client = keyfold.Client(kms, keys=[
+            "tencent://ap-guangzhou/23e80852-1e38-11e9-b129-5cb9019b4b01",
+            "huawei://cn-north-4/0d0466b0-e727-4d9c-b35d-f84bb474a37f",
+        ])
+
+    An envelope under such keys is wrapped by all of their KMSs at once, and opened by any one of
+    them while the others are down. Only what is named here is ever asked: a key in an envelope
+    chooses among these, and brings in no other.
+
+    Args:
+        routes: KMSs by how the URIs of their keys begin; of several that fit the longest counts.
+        otherwise: The KMS of all other keys, and of secrets. Without it both are refused.
+
+    It is pickled by its KMSs. Keys are managed at each KMS itself.
+
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, routes: Mapping[str, AnyAsyncKms], *, otherwise: AnyAsyncKms | None = None
+    ) -> RouterKms:
+        """Put several KMSs behind one."""
+        return super().__new__(cls, routes, otherwise=otherwise)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_router, self._config())
+
+
+def _router(routes: dict[str, AnyAsyncKms], otherwise: AnyAsyncKms | None) -> RouterKms:
+    return RouterKms(routes, otherwise=otherwise)

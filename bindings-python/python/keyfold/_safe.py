@@ -49,7 +49,7 @@ class SecretVersion:
     Attributes:
         id: Its id.
         stages: Its stages, such as ``"AWSCURRENT"``.
-        created: When it was stored, in seconds since 1970 UTC.
+        created: When it was stored, in seconds since 1970 UTC, where the service tells.
 
     """
 
@@ -57,12 +57,12 @@ class SecretVersion:
 
     id: str
     stages: tuple[str, ...]
-    created: float
+    created: float | None
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self.id = entry["VersionId"]
         self.stages = tuple(entry.get("VersionStages") or ())
-        self.created = entry["CreatedDate"]
+        self.created = entry.get("CreatedDate")
 
     def __repr__(self) -> str:
         return f"SecretVersion({self.id!r}, stages={self.stages!r})"
@@ -128,12 +128,14 @@ class Secrets:
         pages = self._kms._pages("ListSecretVersionIds", SecretId=name, IncludeDeprecated=all)
         return [SecretVersion(entry) for page in pages for entry in page["Versions"]]
 
-    def delete(self, name: str, *, days: int | None = None, now: bool = False) -> float:
+    def delete(self, name: str, *, days: int | None = None, now: bool = False) -> float | None:
         """End a secret after a recovery window; answer when, in seconds since 1970 UTC.
+
+        Some clouds do not tell when: None.
 
         Args:
             name: The secret.
-            days: The window, 7 to 30; 30 where absent.
+            days: The window, 7 to 30; 30 where absent. Clouds have other bounds.
             now: End it at once and for good.
 
         """
@@ -143,7 +145,8 @@ class Secrets:
             RecoveryWindowInDays=days,
             ForceDeleteWithoutRecovery=True if now else None,
         )
-        return float(answer["DeletionDate"])
+        at = answer.get("DeletionDate")
+        return None if at is None else float(at)
 
     def restore(self, name: str) -> None:
         """Call off the deletion of a secret."""
@@ -155,5 +158,7 @@ class Secrets:
         if not hasattr(kms, "_perform"):
             from .exceptions import InvalidArgument
 
-            raise InvalidArgument("a KMS written in Python has no management of secrets")
+            raise InvalidArgument(
+                "secrets are managed at a keyfold.EmbeddedKms or a keyfold.RemoteKms itself"
+            )
         return kms  # type: ignore[no-any-return]

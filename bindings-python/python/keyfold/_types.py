@@ -14,6 +14,7 @@ from ._keyfold import (
     Keyring,
     PublicKey,
     RemoteKms,
+    RouterKms,
     Secret,
     SigningKey,
 )
@@ -40,8 +41,8 @@ Envelope: TypeAlias = Union[Buffer, Path]
 Progress: TypeAlias = Callable[[int, int], object]
 #: What a secret is given as.
 Text: TypeAlias = Union[str, Buffer, Secret]
-AnyKms: TypeAlias = Union[EmbeddedKms, RemoteKms, Kms]
-AnyAsyncKms: TypeAlias = Union[EmbeddedKms, RemoteKms, Kms, AsyncKms]
+AnyKms: TypeAlias = Union[EmbeddedKms, RemoteKms, RouterKms, Kms]
+AnyAsyncKms: TypeAlias = Union[EmbeddedKms, RemoteKms, RouterKms, Kms, AsyncKms]
 
 
 class RangedSource(Protocol):

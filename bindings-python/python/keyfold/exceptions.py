@@ -38,6 +38,7 @@ __all__ = [
     "SecretNotFound",
     "SignatureInvalid",
     "Truncated",
+    "UnsupportedOperation",
     "UnsupportedSuite",
     "UnsupportedVersion",
     "VersionConflict",
@@ -70,6 +71,13 @@ class InvalidArgument(KeyfoldError, ValueError):
     """A call was made with values that can never be right."""
 
     code = "invalid_argument"
+
+
+class UnsupportedOperation(InvalidArgument):
+    """The cloud does not have what was asked for; nothing was sent.
+
+    ``capabilities()`` of a :class:`keyfold.RemoteKms` tells beforehand.
+    """
 
 
 class MalformedEnvelope(KeyfoldError, ValueError):

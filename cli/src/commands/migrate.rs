@@ -75,8 +75,10 @@ struct Summary {
     other: usize,
     no_envelope: usize,
     failed: Vec<(String, Error)>,
-    /// Files that an interrupted run has left behind.
-    left: usize,
+    /// Files that others have not finished, or have left behind.
+    left: Vec<PathBuf>,
+    /// Unfinished files of earlier runs of this migration, which are gone now.
+    cleared: usize,
 }
 
 /// Everything that the threads share.
@@ -112,10 +114,31 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let journal = if args.dry_run { None } else { Some(Journal::open(&path, &from, &to)?) };
     let migration =
         Migration { client: &client, from: &from, to: &to, journal, folder: &args.folder };
+    if let Some(journal) = &migration.journal {
+        clear(journal.mark(), &mut summary);
+    }
     let progress = Progress::files(session.console, files.len());
     let stopped = migration.all(&files, args, &mut summary, &progress);
     drop(progress);
     report(session, args, files.len(), stopped, &summary)
+}
+
+/// Removes what killed runs of this migration have not finished. Nobody else writes it: the journal
+/// is ours alone. What others have begun is left to them.
+fn clear(mark: &str, summary: &mut Summary) {
+    let ours = format!("{OWN}{}", unfinished(mark));
+    summary.left.retain(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let gone =
+            name.is_some_and(|name| name.starts_with(&ours)) && fs::remove_file(path).is_ok();
+        summary.cleared += usize::from(gone);
+        !gone
+    });
+}
+
+/// What names of unfinished files begin with, behind `.keyfold-`.
+fn unfinished(mark: &str) -> String {
+    format!("migration-{mark}-")
 }
 
 /// All files of a folder, by name. A folder that cannot be read is a failure of its own.
@@ -138,7 +161,9 @@ fn walk(folder: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
                 Ok(kind) if kind.is_file() && name.starts_with(OWN) => {
-                    summary.left += usize::from(name.ends_with(".part"));
+                    if name.ends_with(".part") {
+                        summary.left.push(entry.path());
+                    }
                 }
                 Ok(kind) if kind.is_file() => files.push(entry.path()),
                 _ => {}
@@ -221,7 +246,8 @@ impl Migration<'_> {
         }
         if !dry_run {
             let new = self.header(&old, &gone, &missing)?;
-            whole::replace_header(path, &mut file, &old, &new)?;
+            let mark = self.journal.as_ref().map_or_else(String::new, |j| unfinished(j.mark()));
+            whole::replace_header_marked(path, &mut file, &old, &new, &mark)?;
             if let (Some(journal), Some(name), Some(state)) = (&self.journal, name, state()) {
                 journal.note(name, state)?;
             }
@@ -268,7 +294,8 @@ fn report(
     stopped: bool,
     summary: &Summary,
 ) -> Result<()> {
-    let Summary { moved, before, other, no_envelope, failed, left } = summary;
+    let Summary { moved, before, other, no_envelope, failed, left, cleared } = summary;
+    let left = left.len();
     for (file, error) in failed {
         session.console.note(format!("{file}: {} ({})", fault::words(error), error.code()));
     }
@@ -289,6 +316,7 @@ fn report(
         "failed": failures,
         "stopped": stopped,
         "unfinished_files": left,
+        "cleared_files": cleared,
     });
     if args.dry_run {
         answer["would_move"] = json!(moved);
@@ -306,9 +334,9 @@ fn report(
         moved.len(),
         failed.len(),
     ));
-    if *left > 0 {
+    if left > 0 {
         lines.push(format!(
-            "{left} files {OWN}*.part are left of runs that were killed: delete them"
+            "{left} files {OWN}*.part are of other runs: delete them where these were killed"
         ));
     }
     session.console.answer(&answer, lines.join("\n"))?;

@@ -5,7 +5,7 @@ mod check;
 use std::fmt::Write as _;
 
 use keyfold::kms::cloud::{self, Capabilities, Capability, ContextForm, SCHEMES, Support};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::fault::{self, Result};
 use crate::session::Session;
@@ -65,16 +65,7 @@ fn capabilities(session: &Session, which: Option<&str>) -> Result<()> {
             fault::invalid(format!("{scheme} is no cloud that keyfold provider list names"))
         })?],
     };
-    let values: Vec<Value> = providers.iter().map(|provider| to_json(provider)).collect();
-    session.console.answer(&json!({ "providers": values }), table(&providers))
-}
-
-const fn word(support: Support) -> &'static str {
-    match support {
-        Support::Native => "native",
-        Support::Composed => "composed",
-        Support::Absent => "absent",
-    }
+    session.console.answer(&json!({ "providers": providers }), table(&providers))
 }
 
 fn table(providers: &[&Capabilities]) -> String {
@@ -90,7 +81,7 @@ fn table(providers: &[&Capabilities]) -> String {
     for capability in Capability::ALL {
         row(capability.as_str(), &|provider| match provider.support(*capability) {
             Support::Absent => "-".to_owned(),
-            support => word(support).to_owned(),
+            support => support.as_str().to_owned(),
         });
     }
     row("context", &|provider| match provider.context {
@@ -115,30 +106,4 @@ fn table(providers: &[&Capabilities]) -> String {
         format!("{}, {}", provider.calls.0, provider.calls.1)
     });
     text
-}
-
-fn to_json(provider: &Capabilities) -> Value {
-    let operations: Map<String, Value> = Capability::ALL
-        .iter()
-        .map(|capability| {
-            (capability.as_str().to_owned(), word(provider.support(*capability)).into())
-        })
-        .collect();
-    let (form, max) = match provider.context {
-        ContextForm::Map => ("pairs", None),
-        ContextForm::Text { max } => ("text", Some(max)),
-        ContextForm::Bytes => ("bytes", None),
-        ContextForm::Never => ("never", None),
-    };
-    json!({
-        "scheme": provider.scheme,
-        "title": provider.title,
-        "operations": operations,
-        "context": { "form": form, "max": max },
-        "max_plaintext": provider.max_plaintext,
-        "max_secret": provider.max_secret,
-        "key_deletion_days": [provider.key_deletion_days.0, provider.key_deletion_days.1],
-        "alias_is_a_name": provider.alias_is_a_name,
-        "calls": { "seal": provider.calls.0, "open": provider.calls.1 },
-    })
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{Credentials, parse};
+use crate::clock::WallClock;
 use crate::error::{Error, Result};
 use crate::keys::SecretBytes;
 use crate::kms::endpoint::{Endpoint, split_scheme};
 use crate::kms::json::Object;
 use crate::kms::percent;
+use crate::kms::skew::Skew;
 use crate::transport::{HttpRequest, Transport};
 
 /// The longest that a token is believed to be good, whatever its issuer says.
@@ -55,6 +57,24 @@ pub(super) async fn token<T: Transport>(
 ) -> Result<Credentials> {
     let response = parse::fetch(transport, request).await?;
     from_json(&response.body, now)
+}
+
+/// The same with a request that is dated: one that is refused because our clock is wrong is made
+/// anew once, by the time in the answer.
+pub(super) async fn token_at<T: Transport>(
+    transport: &T,
+    clock: &dyn WallClock,
+    skew: &Skew,
+    make: impl Fn(Duration) -> Result<HttpRequest>,
+) -> Result<Credentials> {
+    let now = clock.unix_time();
+    let at = skew.corrected(now);
+    let mut response = transport.send(make(at)?).await?;
+    if matches!(response.status, 400 | 401) && skew.learn(&response, Some(at), now) {
+        response = transport.send(make(skew.corrected(now))?).await?;
+    }
+    // How long a token is good is told from now on, whatever the clock of its issuer.
+    from_json(&parse::check(response)?.body, now)
 }
 
 /// The token in an answer, which says for how many seconds it is good.

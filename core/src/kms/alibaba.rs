@@ -3,7 +3,7 @@
 //! Keys are named `alibaba://REGION/KEY-ID`, `alibaba://REGION/alias/NAME` or by their ARN, and
 //! asymmetric ones where it matters `alibaba://REGION/KEY-ID/VERSION-ID`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/alibaba.md`.
 
 mod admin;
 mod errors;
@@ -18,11 +18,11 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp,
 };
 use super::endpoint::{Endpoint, check_region};
 use super::percent;
-use super::skew::Skew;
 use super::wire::hex;
 use super::{Request, Response};
 use crate::credentials::Credentials;
@@ -84,16 +84,12 @@ pub enum Parameters {
 /// ```
 #[derive(Clone, Debug)]
 pub struct AlibabaConfig {
-    place: String,
+    site: Site,
     region: String,
-    keys: Endpoint,
-    secrets: Endpoint,
     signing: Signing,
     parameters: Parameters,
     /// The instance that new keys and secrets are made in.
     instance: Option<String>,
-    /// Shared by all calls, so that only one of them is sent twice.
-    skew: Skew,
 }
 
 impl AlibabaConfig {
@@ -117,14 +113,11 @@ impl AlibabaConfig {
         check_region(region)?;
         let endpoint = Endpoint::parse(&format!("https://{host}.{region}.aliyuncs.com"))?;
         Ok(AlibabaConfig {
-            place: region.to_owned(),
+            site: Site::new(region, endpoint.clone(), endpoint),
             region: region.to_owned(),
-            keys: endpoint.clone(),
-            secrets: endpoint,
             signing: Signing::default(),
             parameters: Parameters::default(),
             instance: None,
-            skew: Skew::default(),
         })
     }
 
@@ -150,7 +143,6 @@ impl AlibabaConfig {
         let region = place.region.as_deref().unwrap_or(name);
         let within = place.choice("network", &[("public", false), ("vpc", true)])?;
         let mut config = if within { Self::vpc(region) } else { Self::new(region) }?;
-        name.clone_into(&mut config.place);
         config.signing = place.choice(
             "signing",
             &[
@@ -163,11 +155,7 @@ impl AlibabaConfig {
         config.parameters = place
             .choice("parameters", &[("query", Parameters::Query), ("body", Parameters::Body)])?;
         config.instance = place.settings.get("instance").cloned();
-        for (service, url) in [(Service::Keys, &place.keys), (Service::Secrets, &place.secrets)] {
-            if let Some(url) = url {
-                config = config.with_endpoint(service, url)?;
-            }
-        }
+        config.site = config.site.configured(name, place)?;
         Ok(config)
     }
 
@@ -176,11 +164,7 @@ impl AlibabaConfig {
     /// # Errors
     /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
     pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
-        let endpoint = Endpoint::parse(url)?;
-        match service {
-            Service::Keys => self.keys = endpoint,
-            Service::Secrets => self.secrets = endpoint,
-        }
+        self.site = self.site.with_endpoint(service, url)?;
         Ok(self)
     }
 
@@ -210,19 +194,12 @@ impl Provider for AlibabaConfig {
         &CAPABILITIES
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         let in_body = |name: &str| self.parameters == Parameters::Body || name == "SecretData";
         let part = |of_body: bool| {
             let mut pairs: Vec<(&str, &str)> = ask

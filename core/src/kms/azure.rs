@@ -2,7 +2,7 @@
 //!
 //! Keys are named `azure://VAULT/KEY`, or `azure://VAULT/KEY/VERSION`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/azure.md`.
 
 mod admin;
 mod errors;
@@ -19,12 +19,11 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
-    bearer, not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, bearer, not_understood,
 };
 use super::endpoint::{Endpoint, split_scheme};
 use super::json::Object;
-use super::skew::Skew;
 use super::wire::Members;
 use super::{Request, Response};
 use crate::credentials::Credentials;
@@ -132,12 +131,9 @@ const CLOUDS: [(&str, [&str; 2]); 3] = [
 /// ```
 #[derive(Clone, Debug)]
 pub struct AzureConfig {
-    place: String,
+    site: Site,
     hsm: bool,
-    keys: Endpoint,
-    secrets: Endpoint,
     resource: String,
-    skew: Skew,
 }
 
 impl AzureConfig {
@@ -189,20 +185,11 @@ impl AzureConfig {
             return Err(refused("a vault is named by 1 to 63 letters, digits and hyphens"));
         }
         let endpoint = Endpoint::parse(&format!("https://{vault}.{domain}"))?;
-        let mut config = AzureConfig {
-            place: name.to_owned(),
+        Ok(AzureConfig {
+            site: Site::new(name, endpoint.clone(), endpoint).configured(name, place)?,
             hsm,
-            keys: endpoint.clone(),
-            secrets: endpoint,
             resource: format!("https://{domain}"),
-            skew: Skew::default(),
-        };
-        for (service, url) in [(Service::Keys, &place.keys), (Service::Secrets, &place.secrets)] {
-            if let Some(url) = url {
-                config = config.with_endpoint(service, url)?;
-            }
-        }
-        Ok(config)
+        })
     }
 
     /// Another address for a service: a private link, a test server.
@@ -210,11 +197,7 @@ impl AzureConfig {
     /// # Errors
     /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
     pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
-        let endpoint = Endpoint::parse(url)?;
-        match service {
-            Service::Keys => self.keys = endpoint,
-            Service::Secrets => self.secrets = endpoint,
-        }
+        self.site = self.site.with_endpoint(service, url)?;
         Ok(self)
     }
 
@@ -225,7 +208,7 @@ impl AzureConfig {
 
     /// The address of the vault.
     pub fn url(&self) -> String {
-        self.keys.url("")
+        self.site.endpoint(Service::Keys).url("")
     }
 }
 
@@ -240,19 +223,12 @@ impl Provider for AzureConfig {
         if self.hsm { &MANAGED_HSM_CAPABILITIES } else { &CAPABILITIES }
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, _: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         bearer::request(endpoint, ask, credentials)
     }
 

@@ -3,12 +3,11 @@
 //!
 //! A provider is configuration, a signer, requests and replies, a classifier of errors, and its
 //! [`Capabilities`] as data; it stands in a module of its own beside this one, such as
-//! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a
-//! [`Transport`](crate::Transport), and [`connect`] puts around it what belongs around a KMS at
-//! the other end of a network.
+//! [`tencent`](super::tencent). [`CloudKms`] drives any of them over a [`Transport`], and
+//! [`connect`] puts around it what belongs around a KMS at the other end of a network.
 //!
-//! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`; what
-//! each provider needs and offers is in `docs/providers.md`.
+//! How a data key that a provider wrapped is kept is specified in `docs/spec/providers.md`. What they
+//! share is in `docs/providers.md`; what each needs and offers is in its page, in `docs/providers`.
 
 pub(crate) mod bearer;
 mod capabilities;
@@ -16,8 +15,10 @@ mod connect;
 pub(crate) mod context;
 mod exchange;
 pub(crate) mod fault;
+mod operation;
 mod places;
 pub(crate) mod record;
+mod site;
 mod uri;
 
 use std::sync::Arc;
@@ -28,12 +29,12 @@ use zeroize::Zeroizing;
 
 use super::admin::{AdminRequest, AdminResponse, KmsAdmin};
 use super::driver::Driver;
-use super::skew::Skew;
 pub(crate) use super::wire::not_understood;
 use super::{DataKeyReply, Kms, Request, Response};
 use crate::clock::WallClock;
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::crypto::rng::Rng;
+use crate::envelope::MAX_WRAPPED_LEN;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
@@ -45,20 +46,19 @@ pub use connect::{ConnectedCloud, SCHEMES, capabilities, config, connect};
 pub use exchange::Service;
 pub(crate) use exchange::{Ask, Stamp};
 use fault::Fault;
-pub use places::{Place, Places};
+pub use places::{Place, Places, check_places};
+pub(crate) use site::Site;
 pub use uri::CloudUri;
 
-/// The longest wrapped key, in bytes (docs/spec/envelope.md, clause 4.3).
-const MAX_WRAPPED: usize = 6144;
+/// The longest ciphertext, in bytes: small data with all that a service adds to it.
+const MAX_CIPHERTEXT: usize = 64 * 1024;
 
 /// One cloud, as far as it differs from the others.
 pub(crate) trait Provider: MaybeSendSync {
     fn capabilities(&self) -> &'static Capabilities;
 
-    /// The place that its keys are named by.
-    fn place(&self) -> &str;
-
-    fn skew(&self) -> &Skew;
+    /// Where its services answer.
+    fn site(&self) -> &Site;
 
     /// The HTTP request, signed.
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest>;
@@ -137,7 +137,7 @@ impl CloudConfig {
 
     /// The URI of the KMS; those of its keys go on with `/`.
     pub fn uri(&self) -> String {
-        format!("{}://{}", self.0.capabilities().scheme, self.0.place())
+        format!("{}://{}", self.0.capabilities().scheme, self.0.site().place())
     }
 }
 
@@ -229,7 +229,15 @@ impl Kms for CloudKms {
             if too_long {
                 return Err(Error::limit("the value is longer than this service takes"));
             }
-            self.config.0.call(self.link(), request).await
+            let answer = self.config.0.call(self.link(), request).await?;
+            match &answer {
+                Response::DataKey { wrapped, .. } | Response::Wrapped(wrapped)
+                    if wrapped.ciphertext.len() > MAX_WRAPPED_LEN =>
+                {
+                    Err(not_understood())
+                }
+                _ => Ok(answer),
+            }
         })
     }
 }
@@ -257,7 +265,8 @@ impl KmsAdmin for CloudKms {
 /// `invalid_argument` for a key of another KMS.
 pub(crate) fn name_of<'k>(provider: &dyn Provider, key: &'k KeyUri) -> Result<&'k str> {
     let uri = CloudUri::parse(key.as_str())?;
-    let ours = uri.scheme() == provider.capabilities().scheme && uri.place() == provider.place();
+    let ours =
+        uri.scheme() == provider.capabilities().scheme && uri.place() == provider.site().place();
     match uri.name() {
         Some(name) if ours => Ok(name),
         _ => Err(Error::invalid("the key is of another KMS than the one that is asked")),
@@ -266,15 +275,15 @@ pub(crate) fn name_of<'k>(provider: &dyn Provider, key: &'k KeyUri) -> Result<&'
 
 /// The URI of a key that the provider has named.
 pub(crate) fn uri_of(provider: &dyn Provider, name: &str) -> Result<KeyUri> {
-    CloudUri::of_key(provider.capabilities().scheme, provider.place(), name)
+    CloudUri::of_key(provider.capabilities().scheme, provider.site().place(), name)
 }
 
-/// What goes into the envelope.
+/// What goes into the envelope, or into the record of small data.
 ///
 /// # Errors
-/// `kms_protocol` for a ciphertext of a length that no envelope takes.
+/// `kms_protocol` for a ciphertext of a length that no service makes.
 pub(crate) fn wrapped(key: KeyUri, params: ProviderParams, text: &str) -> Result<WrappedKey> {
-    if text.is_empty() || text.len() > MAX_WRAPPED {
+    if text.is_empty() || text.len() > MAX_CIPHERTEXT {
         return Err(not_understood());
     }
     Ok(WrappedKey { key, params, ciphertext: text.as_bytes().to_vec() })

@@ -3,7 +3,7 @@
 //! Keys are named as Google names them, `google://projects/P/locations/L/keyRings/R/cryptoKeys/K`;
 //! those that sign are named with their version, `…/cryptoKeyVersions/V`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/google.md`.
 
 mod admin;
 mod checksum;
@@ -22,12 +22,11 @@ use zeroize::Zeroizing;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
-    bearer, not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, bearer, not_understood,
 };
 use super::endpoint::Endpoint;
 use super::json::Object;
-use super::skew::Skew;
 use super::wire::Members;
 use super::{Request, Response};
 use crate::credentials::Credentials;
@@ -96,9 +95,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 /// ```
 #[derive(Clone, Debug)]
 pub struct GoogleConfig {
-    place: String,
-    keys: Endpoint,
-    secrets: Endpoint,
+    site: Site,
     project: Option<String>,
     location: Option<String>,
     key_ring: Option<String>,
@@ -107,7 +104,6 @@ pub struct GoogleConfig {
     hsm: bool,
     /// The algorithms of versions that have signed: they never change.
     algorithms: Arc<Mutex<BTreeMap<String, String>>>,
-    skew: Skew,
 }
 
 impl Default for GoogleConfig {
@@ -122,16 +118,17 @@ impl GoogleConfig {
         let endpoint =
             |host| Endpoint::parse(host).expect("a constant of the form that endpoints have");
         GoogleConfig {
-            place: PLACE.to_owned(),
-            keys: endpoint("https://cloudkms.googleapis.com"),
-            secrets: endpoint("https://secretmanager.googleapis.com"),
+            site: Site::new(
+                PLACE,
+                endpoint("https://cloudkms.googleapis.com"),
+                endpoint("https://secretmanager.googleapis.com"),
+            ),
             project: None,
             location: None,
             key_ring: None,
             quota_project: None,
             hsm: false,
             algorithms: Arc::default(),
-            skew: Skew::default(),
         }
     }
 
@@ -158,18 +155,13 @@ impl GoogleConfig {
     pub fn of_place(name: &str, place: &Place) -> Result<Self> {
         place.check_settings(&["project", "key_ring", "protection", "quota_project"])?;
         let mut config = Self::new();
-        name.clone_into(&mut config.place);
         config.hsm = place.choice("protection", &[("software", false), ("hsm", true)])?;
         let setting = |name: &str| place.settings.get(name).cloned();
         config.project = setting("project");
         config.quota_project = setting("quota_project");
         config.key_ring = setting("key_ring");
         config.location.clone_from(&place.region);
-        for (service, url) in [(Service::Keys, &place.keys), (Service::Secrets, &place.secrets)] {
-            if let Some(url) = url {
-                config = config.with_endpoint(service, url)?;
-            }
-        }
+        config.site = config.site.configured(name, place)?;
         config.checked()
     }
 
@@ -198,11 +190,7 @@ impl GoogleConfig {
     /// # Errors
     /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
     pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
-        let endpoint = Endpoint::parse(url)?;
-        match service {
-            Service::Keys => self.keys = endpoint,
-            Service::Secrets => self.secrets = endpoint,
-        }
+        self.site = self.site.with_endpoint(service, url)?;
         Ok(self)
     }
 
@@ -258,19 +246,12 @@ impl Provider for GoogleConfig {
         &CAPABILITIES
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, _: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         let mut request = bearer::request(endpoint, ask, credentials)?;
         if let Some(project) = &self.quota_project {
             request.headers.push(("x-goog-user-project".to_owned(), project.clone()));

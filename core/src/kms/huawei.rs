@@ -2,7 +2,7 @@
 //!
 //! Keys are named `huawei://REGION/KEY-ID` or `huawei://REGION/alias/NAME`.
 //! [`CloudKms`](super::cloud::CloudKms) drives it; what it needs and offers is in
-//! `docs/providers.md`.
+//! `docs/providers/huawei.md`.
 
 mod admin;
 mod errors;
@@ -15,11 +15,11 @@ use std::time::Duration;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp,
 };
 use super::endpoint::{Endpoint, check_region};
 use super::percent;
-use super::skew::Skew;
 use super::wire::Members;
 use super::{Request, Response};
 use crate::context::EncryptionContext;
@@ -90,18 +90,14 @@ impl Aad {
 /// ```
 #[derive(Clone, Debug)]
 pub struct HuaweiConfig {
-    place: String,
+    site: Site,
     project: String,
-    keys: Endpoint,
-    secrets: Endpoint,
     aad: Aad,
     /// How long the data keys are that the deployment makes and wraps, in bytes.
     data_key_len: usize,
     /// SM3 instead of SHA-256, beside the data key that is wrapped.
     sm3_digest: bool,
     signing: Signing,
-    /// Shared by all calls, so that only one of them is sent twice.
-    skew: Skew,
 }
 
 impl HuaweiConfig {
@@ -116,18 +112,15 @@ impl HuaweiConfig {
             return Err(Error::invalid("a project is named by its id, of letters and digits"));
         }
         let domain = if region.starts_with("eu-") { "eu" } else { "com" };
-        let keys = Endpoint::parse(&format!("https://kms.{region}.myhuaweicloud.{domain}"))?;
+        let endpoint = Endpoint::parse(&format!("https://kms.{region}.myhuaweicloud.{domain}"))?;
         Ok(HuaweiConfig {
-            place: region.to_owned(),
-            project: project.to_owned(),
             // The SDK's own table has one host for both.
-            secrets: keys.clone(),
-            keys,
+            site: Site::new(region, endpoint.clone(), endpoint),
+            project: project.to_owned(),
             aad: Aad::Text,
             data_key_len: 32,
             sm3_digest: false,
             signing: Signing::HmacSha256,
-            skew: Skew::default(),
         })
     }
 
@@ -156,7 +149,6 @@ impl HuaweiConfig {
             Error::invalid("the id of the project is needed: the setting project of this place")
         })?;
         let mut config = Self::new(region, project)?;
-        name.clone_into(&mut config.place);
         config.aad = place.choice("aad", &[("text", Aad::Text), ("pairs", Aad::Pairs)])?;
         config.data_key_len = place.choice("data_key_bits", &[("256", 32), ("512", 64)])?;
         config.sm3_digest = place.choice("data_key_digest", &[("sha256", false), ("sm3", true)])?;
@@ -168,11 +160,7 @@ impl HuaweiConfig {
             1 => Signing::HmacSm3,
             _ => Signing::V11 { region: region.to_owned(), service: "kms".to_owned() },
         };
-        for (service, url) in [(Service::Keys, &place.keys), (Service::Secrets, &place.secrets)] {
-            if let Some(url) = url {
-                config = config.with_endpoint(service, url)?;
-            }
-        }
+        config.site = config.site.configured(name, place)?;
         Ok(config)
     }
 
@@ -181,11 +169,7 @@ impl HuaweiConfig {
     /// # Errors
     /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
     pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
-        let endpoint = Endpoint::parse(url)?;
-        match service {
-            Service::Keys => self.keys = endpoint,
-            Service::Secrets => self.secrets = endpoint,
-        }
+        self.site = self.site.with_endpoint(service, url)?;
         Ok(self)
     }
 
@@ -263,19 +247,12 @@ impl Provider for HuaweiConfig {
         &CAPABILITIES
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         let mut url = endpoint.url(&ask.path);
         if !ask.query.is_empty() {
             url.push('?');

@@ -1,7 +1,7 @@
 //! Ping An Cloud: the KMS, and reading its password safe.
 //!
 //! Keys are named `pingan://REGION/KEY-ID`. [`CloudKms`](super::cloud::CloudKms) drives it; what
-//! it needs and offers, and how much of it is unconfirmed, is in `docs/providers.md`.
+//! it needs and offers, and how much of it is unconfirmed, is in `docs/providers/pingan.md`.
 
 mod admin;
 mod errors;
@@ -14,13 +14,12 @@ use std::time::Duration;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
-    not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, not_understood,
 };
 use super::endpoint::{Endpoint, check_region};
 use super::json::Object;
 use super::percent;
-use super::skew::Skew;
 use super::{Request, Response};
 use crate::credentials::Credentials;
 use crate::error::Result;
@@ -98,17 +97,13 @@ pub enum Codec {
 /// ```
 #[derive(Clone, Debug)]
 pub struct PingAnConfig {
-    place: String,
-    keys: Endpoint,
-    secrets: Endpoint,
+    site: Site,
     method: &'static str,
     codec: Codec,
     /// How far the service's local time is ahead of UTC.
     utc_offset: Duration,
     /// Whether the signature of the safe's answers is checked where it is there.
     check_replies: bool,
-    /// Shared by all calls, so that only one of them is sent twice.
-    skew: Skew,
 }
 
 impl PingAnConfig {
@@ -132,14 +127,11 @@ impl PingAnConfig {
         check_region(region)?;
         let endpoint = Endpoint::parse(&format!("https://kms-{region}.{domain}"))?;
         Ok(PingAnConfig {
-            place: region.to_owned(),
-            keys: endpoint.clone(),
-            secrets: endpoint,
+            site: Site::new(region, endpoint.clone(), endpoint),
             method: "GET",
             codec: Codec::default(),
             utc_offset: Duration::from_hours(8),
             check_replies: true,
-            skew: Skew::default(),
         })
     }
 
@@ -165,18 +157,13 @@ impl PingAnConfig {
         let region = place.region.as_deref().unwrap_or(name);
         let financial = place.choice("edition", &[("public", false), ("financial", true)])?;
         let mut config = if financial { Self::financial(region) } else { Self::new(region) }?;
-        name.clone_into(&mut config.place);
         config.codec = place.choice("codec", &[("base64", Codec::Base64), ("hex", Codec::Hex)])?;
         config.method = place.choice("method", &[("get", "GET"), ("post", "POST")])?;
         let hours = place.choice("request_time", &[("china", 8), ("utc", 0)])?;
         config.utc_offset = Duration::from_hours(hours);
         config.check_replies =
             place.choice("reply_signature", &[("check", true), ("ignore", false)])?;
-        for (service, url) in [(Service::Keys, &place.keys), (Service::Secrets, &place.secrets)] {
-            if let Some(url) = url {
-                config = config.with_endpoint(service, url)?;
-            }
-        }
+        config.site = config.site.configured(name, place)?;
         Ok(config)
     }
 
@@ -185,11 +172,7 @@ impl PingAnConfig {
     /// # Errors
     /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
     pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
-        let endpoint = Endpoint::parse(url)?;
-        match service {
-            Service::Keys => self.keys = endpoint,
-            Service::Secrets => self.secrets = endpoint,
-        }
+        self.site = self.site.with_endpoint(service, url)?;
         Ok(self)
     }
 
@@ -218,19 +201,12 @@ impl Provider for PingAnConfig {
         &CAPABILITIES
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest> {
-        let endpoint = match ask.service {
-            Service::Keys => &self.keys,
-            Service::Secrets => &self.secrets,
-        };
+        let endpoint = self.site.endpoint(ask.service);
         let mut parameters: Vec<(&str, &str)> =
             vec![("action", ask.operation), ("version", "2017-01-01")];
         let of_app = match ask.service {

@@ -2,7 +2,7 @@
 //!
 //! Keys are named `tencent://REGION/KEY-ID`, such as
 //! `tencent://ap-guangzhou/23e80852-1e38-11e9-b129-5cb9019b4b01`. [`CloudKms`](super::cloud::CloudKms)
-//! drives it; what it needs and offers is in `docs/providers.md`.
+//! drives it; what it needs and offers is in `docs/providers/tencent.md`.
 
 mod admin;
 mod errors;
@@ -15,12 +15,11 @@ use std::time::Duration;
 use super::admin::{AdminRequest, AdminResponse};
 use super::cloud::fault::Fault;
 use super::cloud::{
-    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Stamp,
-    not_understood,
+    Ask, Capabilities, Capability, CloudConfig, ContextForm, Link, Place, Provider, Service, Site,
+    Stamp, not_understood,
 };
 use super::endpoint::{Endpoint, check_region};
 use super::json::Object;
-use super::skew::Skew;
 use super::wire::Members;
 use super::{Request, Response};
 use crate::credentials::Credentials;
@@ -70,12 +69,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TencentConfig {
-    place: String,
+    site: Site,
     region: String,
-    keys: Endpoint,
-    secrets: Endpoint,
-    /// Shared by all calls, so that only one of them is sent twice.
-    skew: Skew,
 }
 
 impl TencentConfig {
@@ -97,13 +92,9 @@ impl TencentConfig {
 
     fn under(region: &str, domain: &str) -> Result<Self> {
         check_region(region)?;
-        Ok(TencentConfig {
-            place: region.to_owned(),
-            region: region.to_owned(),
-            keys: Endpoint::parse(&format!("https://kms.{domain}"))?,
-            secrets: Endpoint::parse(&format!("https://ssm.{domain}"))?,
-            skew: Skew::default(),
-        })
+        let keys = Endpoint::parse(&format!("https://kms.{domain}"))?;
+        let secrets = Endpoint::parse(&format!("https://ssm.{domain}"))?;
+        Ok(TencentConfig { site: Site::new(region, keys, secrets), region: region.to_owned() })
     }
 
     /// A place of the configuration. Its settings: `site`, `mainland` (the default) or
@@ -126,12 +117,7 @@ impl TencentConfig {
         let region = place.region.as_deref().unwrap_or(name);
         let abroad = place.choice("site", &[("mainland", false), ("international", true)])?;
         let mut config = if abroad { Self::international(region) } else { Self::new(region) }?;
-        name.clone_into(&mut config.place);
-        for (service, url) in [(Service::Keys, &place.keys), (Service::Secrets, &place.secrets)] {
-            if let Some(url) = url {
-                config = config.with_endpoint(service, url)?;
-            }
-        }
+        config.site = config.site.configured(name, place)?;
         Ok(config)
     }
 
@@ -140,11 +126,7 @@ impl TencentConfig {
     /// # Errors
     /// `invalid_argument` unless the URL is `https://HOST[:PORT]`, or `http` for this machine.
     pub fn with_endpoint(mut self, service: Service, url: &str) -> Result<Self> {
-        let endpoint = Endpoint::parse(url)?;
-        match service {
-            Service::Keys => self.keys = endpoint,
-            Service::Secrets => self.secrets = endpoint,
-        }
+        self.site = self.site.with_endpoint(service, url)?;
         Ok(self)
     }
 }
@@ -160,18 +142,14 @@ impl Provider for TencentConfig {
         &CAPABILITIES
     }
 
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn skew(&self) -> &Skew {
-        &self.skew
+    fn site(&self) -> &Site {
+        &self.site
     }
 
     fn sign(&self, ask: &Ask, credentials: &Credentials, stamp: &Stamp) -> Result<HttpRequest> {
-        let (endpoint, service, version) = match ask.service {
-            Service::Keys => (&self.keys, "kms", "2019-01-18"),
-            Service::Secrets => (&self.secrets, "ssm", "2019-09-23"),
+        let (service, version) = match ask.service {
+            Service::Keys => ("kms", "2019-01-18"),
+            Service::Secrets => ("ssm", "2019-09-23"),
         };
         let headers = [
             ("content-type", "application/json"),
@@ -181,7 +159,7 @@ impl Provider for TencentConfig {
         ];
         let mut request = HttpRequest {
             method: ask.method.to_owned(),
-            url: endpoint.url(&ask.path),
+            url: self.site.endpoint(ask.service).url(&ask.path),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             body: ask.body.to_vec(),
         };

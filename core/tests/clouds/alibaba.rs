@@ -56,6 +56,34 @@ fn version() -> ProviderParams {
     [("version".to_owned(), b"v-1".to_vec())].into()
 }
 
+/// What is wrong in itself is refused before the key is asked for its version.
+#[test]
+fn digests_are_looked_at_first() {
+    let (key, algorithm) = (uri(KEY), SignatureAlgorithm::EcdsaSha256);
+    let input = || SignInput::Digest(vec![7; 31]);
+    for request in [
+        Request::Sign { key: key.clone(), algorithm, input: input() },
+        Request::Verify { key, algorithm, input: input(), signature: vec![1] },
+    ] {
+        let cloud = Cloud::new(config(), []);
+        let error = cloud.call(&request).expect_err("a digest of another length");
+        assert_eq!((error.code(), cloud.sent().len()), (ErrorCode::InvalidArgument, 0));
+    }
+}
+
+/// Small data may be longer than what an envelope takes, and a wrapped key may not.
+#[test]
+fn ciphertexts_are_as_long_as_they_may_be() {
+    let long = "A".repeat(8 * 1024);
+    let answered = || reply(&format!(r#""KeyId":"{ID}","CiphertextBlob":"{long}""#));
+    let (key, plaintext) = (uri(KEY), secret(&[7; 6144]));
+    let encrypt = Request::Encrypt { key: key.clone(), plaintext, context: context() };
+    assert!(Cloud::new(config(), [answered()]).call(&encrypt).is_ok());
+    let wrap = Request::Wrap { key, data_key: secret(&[7; 32]), context: context() };
+    let error = Cloud::new(config(), [answered()]).call(&wrap).expect_err("too long");
+    assert_eq!(error.code(), ErrorCode::KmsProtocol);
+}
+
 #[test]
 fn requests_are_signed_in_four_ways() {
     let resolve = Request::ResolveKey { key: uri("alibaba://cn-hangzhou/alias/docs") };

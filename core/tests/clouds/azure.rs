@@ -120,6 +120,10 @@ fn data_keys_are_made_here_and_wrapped_there() {
         let line = format!("POST {VAULT}/keys/docs/0123abc/unwrapkey?{API} {body}");
         assert_eq!(sent(&asked), [line]);
     }
+    // Another key than the one that is demanded: the service is not asked for its version.
+    let asked = vault([]);
+    let failed = asked.call(&unwrap(Some("azure://my-vault/other"))).expect_err("no");
+    assert_eq!((failed.code(), asked.sent().len()), (ErrorCode::AuthenticationFailed, 0));
     // Another version than the one that is demanded.
     let failed = vault([]).call(&unwrap(Some("azure://my-vault/docs/other"))).expect_err("no");
     assert_eq!(failed.code(), ErrorCode::AuthenticationFailed);
@@ -470,6 +474,7 @@ fn errors_become_codes() {
         (409, "Conflict", "ObjectIsDeletedButRecoverable", ErrorCode::KmsKeyUnavailable),
         (409, "ObjectIsBeingDeleted", "", ErrorCode::KmsKeyUnavailable),
         (409, "Conflict", "", ErrorCode::VersionConflict),
+        (403, "Forbidden", "KeyOperationForbidden", ErrorCode::KmsKeyUnavailable),
         (403, "Forbidden", "", ErrorCode::KmsDenied),
         (403, "Forbidden", "ForbiddenByRbac", ErrorCode::KmsDenied),
         (403, "Forbidden", "NobodyKnowsThis", ErrorCode::KmsDenied),

@@ -13,7 +13,7 @@ use keyfold::kms::Request;
 use keyfold::kms::cloud::CloudKms;
 use keyfold::kms::google::GoogleConfig;
 use keyfold::sign::{SignatureAlgorithm, SigningKey};
-use keyfold::transport::{HttpRequest, TransportError};
+use keyfold::transport::{HttpRequest, HttpResponse, TransportError};
 use keyfold::{Error, ErrorCode, SecretBytes};
 use pollster::block_on;
 use serde_json::Value;
@@ -164,6 +164,46 @@ fn a_service_account_exchanges_what_it_signed() {
     let source = GoogleServiceAccountCredentials::new(Canned::new([long]), Noon, account(&case));
     let week = Duration::from_secs(1_700_000_000 + 7 * 86_400);
     assert_eq!(token_of(block_on(source.credentials())).1, Some(week));
+}
+
+/// One that is refused is dated by the time in the answer, once; how long a token is good is told
+/// from our own time on.
+#[test]
+fn a_wrong_clock_is_corrected_at_the_login() {
+    let case = case("google-jwt-assertion");
+    let refused = || answer(400, r#"{"error":"invalid_grant"}"#);
+    let dated = |date: &str| with(refused(), "date", date);
+    let hour_later = "Tue, 14 Nov 2023 23:13:20 GMT";
+    let ask = |answers: &[HttpResponse]| {
+        let transport = Canned::new(answers.to_vec());
+        let source = GoogleServiceAccountCredentials::new(transport.clone(), Noon, account(&case));
+        let first = block_on(source.credentials());
+        let second = block_on(source.credentials());
+        let issued: Vec<u64> =
+            transport.sent().iter().map(|sent| issued(&form(sent)[1].1)).collect();
+        (first.map(|found| token_of(Ok(found)).1), second.is_ok(), issued)
+    };
+    let token = || answer(200, TOKEN_ANSWER);
+    let now = NOW.as_secs();
+    let corrected = ask(&[dated(hour_later), token(), token()]);
+    assert_eq!(corrected, (Ok(Some(END)), true, vec![now, now + 3600, now + 3600]));
+    // Refused for another reason, or with a clock that agrees: once.
+    for other in [refused(), dated("Tue, 14 Nov 2023 22:13:50 GMT")] {
+        let (first, second, issued) = ask(&[other, token()]);
+        assert_eq!(first.expect_err("refused").code(), ErrorCode::KmsDenied);
+        assert_eq!((second, issued), (true, vec![now, now]));
+    }
+    let (first, _, issued) = ask(&[dated(hour_later), dated(hour_later), token()]);
+    assert_eq!(first.expect_err("refused").code(), ErrorCode::KmsDenied);
+    assert_eq!(issued, [now, now + 3600, now + 3600]);
+}
+
+/// When an assertion says that it was made.
+fn issued(assertion: &str) -> u64 {
+    let claims = assertion.split('.').nth(1).expect("claims");
+    let claims = Base64UrlUnpadded::decode_vec(claims).expect("base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    claims["iat"].as_u64().expect("a time")
 }
 
 #[test]

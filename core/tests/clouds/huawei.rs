@@ -1,8 +1,10 @@
 //! Huawei's KMS and CSMS.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use keyfold::credentials::Credentials;
 use keyfold::kms::admin::{AdminRequest, AdminResponse, KeyKind, KeyState, KeyUse};
 use keyfold::kms::cloud::Place;
 use keyfold::kms::huawei::{Aad, HuaweiConfig};
@@ -504,6 +506,26 @@ fn errors_become_codes() {
         assert_eq!((source.provider(), source.name()), ("huawei", Some(code)));
         assert_eq!((source.status(), source.request_id()), (status, Some("r-1")));
     }
+    // A token that has ended, with the status of somebody who may not.
+    struct Tokens(std::sync::atomic::AtomicUsize);
+    impl keyfold::credentials::CredentialsProvider for Tokens {
+        fn credentials(
+            &self,
+        ) -> keyfold::maybe_send::BoxFuture<'_, keyfold::Result<Option<Arc<Credentials>>>> {
+            let times = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let token = Credentials::bearer(&secret(format!("MII{times}").as_bytes()));
+            Box::pin(std::future::ready(token.map(|token| Some(Arc::new(token)))))
+        }
+    }
+    let resolved = || answer(200, &format!(r#"{{"key_info":{{"key_id":"{ID}"}}}}"#));
+    let transport = Canned::new([error(403, "KMS.0303"), resolved()]);
+    let (http, tokens) = (Arc::new(transport.clone()), Arc::new(Tokens(0.into())));
+    let kms = keyfold::kms::cloud::CloudKms::new(config(), http, Noon, tokens, Steady);
+    let resolve = Request::ResolveKey { key: uri(KEY) };
+    assert!(pollster::block_on(keyfold::Kms::call(&kms, &resolve)).is_ok());
+    let sent = transport.sent();
+    let borne: Vec<_> = sent.iter().map(|sent| header(sent, "x-auth-token")).collect();
+    assert_eq!(borne, [Some("MII0"), Some("MII1")]);
     // The gateway says it without `error`.
     let flat = r#"{"error_code":"APIGW.0301","error_msg":"Incorrect IAM authentication"}"#;
     let late = || with(answer(401, flat), "date", "Tue, 14 Nov 2023 23:13:20 GMT");

@@ -15,3 +15,5 @@ mod pingan;
 mod signatures;
 mod support;
 mod tencent;
+mod vault;
+mod vault_credentials;

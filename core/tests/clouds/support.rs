@@ -181,6 +181,67 @@ pub(crate) fn every_admin_request(key: &str) -> Vec<AdminRequest> {
 pub(crate) fn garbage() -> Vec<HttpResponse> {
     let deep = format!(r#"{{"Response":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
     let huge = format!(r#"{{"Response":{{"KeyId":"{}"}}}}"#, "k".repeat(5 << 20));
+    // Every name that an answer may have, each with what it never is, and each twice.
+    let names = [
+        "Response",
+        "KeyId",
+        "Plaintext",
+        "CiphertextBlob",
+        "SourceKeyId",
+        "KeyMetadata",
+        "Signature",
+        "key_id",
+        "plain_text",
+        "cipher_text",
+        "data_key",
+        "key_info",
+        "signature",
+        "public_key",
+        "keyId",
+        "plainText",
+        "cipherTextBlob",
+        "keyMetadata",
+        "code",
+        "keychainPassword",
+        "Value",
+        "KeyVersions",
+        "PublicKey",
+        "VersionId",
+        "SecretData",
+        "Keys",
+        "Aliases",
+        "name",
+        "ciphertext",
+        "plaintext",
+        "payload",
+        "pem",
+        "algorithm",
+        "cryptoKeys",
+        "secrets",
+        "kid",
+        "key",
+        "value",
+        "attributes",
+        "id",
+        "nextLink",
+        "lifetimeActions",
+        "error",
+        "versions",
+        "version",
+        "secret",
+        "stage",
+        "version_metadata",
+        "TotalCount",
+        "truncated",
+    ];
+    let all = |value: &str| {
+        let members: Vec<String> =
+            names.iter().map(|name| format!(r#""{name}":{value}"#)).collect();
+        members.join(",")
+    };
+    let wrong_types = ["7", "[7]", "{\"KeyId\":7}"].map(|value| format!("{{{}}}", all(value)));
+    let twice = format!("{{{},{}}}", all("\"k\""), all("{}"));
+    let [numbers, lists, objects] = &wrong_types;
     let bodies = [
         "",
         "{",
@@ -197,6 +258,10 @@ pub(crate) fn garbage() -> Vec<HttpResponse> {
         "\u{feff}{}",
         &deep,
         &huge,
+        numbers,
+        lists,
+        objects,
+        &twice,
     ];
     let mut all: Vec<HttpResponse> = bodies.iter().map(|body| answer(200, body)).collect();
     all.push(answer(301, "<html>moved</html>"));

@@ -85,7 +85,7 @@ def keys(vault):
         vault.adapter.post(url="/v1/transit/keys/odd", json={"type": "sm4"})
 
     # OpenBao's.
-    vault.adapter.post(url="/v1/transit/keys/docs/soft-delete")
+    vault.adapter.delete(url="/v1/transit/keys/docs/soft-delete")
     with refused(400, "soft deleted"):
         transit.encrypt_data("docs", plaintext=b64(b"x"))
     vault.adapter.post(url="/v1/transit/keys/docs/soft-delete-restore")

@@ -23,6 +23,7 @@ const VERSIONS: [&str; 10] =
 /// A vault and its tenant.
 pub(crate) struct Azure {
     url: String,
+    managed_hsm: bool,
     state: Mutex<State>,
     auth: auth::Auth,
 }
@@ -131,7 +132,7 @@ impl Call<'_> {
 }
 
 impl Azure {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str, managed_hsm: bool) -> Self {
         let state = State {
             world: World::new(),
             deleted_keys: Vec::new(),
@@ -140,7 +141,8 @@ impl Azure {
             backups: BTreeMap::new(),
             secret_backups: BTreeMap::new(),
         };
-        Azure { url: url.to_owned(), state: Mutex::new(state), auth: auth::Auth::new(url) }
+        let auth = auth::Auth::new(url, managed_hsm);
+        Azure { url: url.to_owned(), managed_hsm, state: Mutex::new(state), auth }
     }
 
     fn perform(&self, clock: &Clock, request: &Request) -> Result<Reply, Reply> {
@@ -175,7 +177,9 @@ impl Azure {
                 crypto::perform(&mut state, &call, name, version, verb)
             }
             ["keys" | "deletedkeys", ..] => keys::perform(&mut state, &call, &words),
-            ["secrets" | "deletedsecrets", ..] => secrets::perform(&mut state, &call, &words),
+            ["secrets" | "deletedsecrets", ..] if !self.managed_hsm => {
+                secrets::perform(&mut state, &call, &words)
+            }
             _ => Err(Failure::UnknownOperation.into()),
         };
         match answer {

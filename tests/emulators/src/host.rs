@@ -79,7 +79,7 @@ pub(crate) fn start(provider: Provider, options: &Options) -> io::Result<(Arc<Sh
         Provider::Alibaba => Box::new(alibaba::Alibaba::new()),
         Provider::Vault => Box::new(vault::Vault::new()),
         Provider::Google => Box::new(google::Google::new(&url)),
-        Provider::Azure => Box::new(azure::Azure::new(&url)),
+        Provider::Azure => Box::new(azure::Azure::new(&url, options.managed_hsm)),
         Provider::PingAn => Box::new(pingan::PingAn::new()),
         Provider::Tencent => Box::new(tencent::Tencent::new()),
         Provider::Huawei => Box::new(huawei::Huawei::new(options.older_dialect)),

@@ -111,6 +111,8 @@ pub struct Options {
     /// Huawei: speaks the older dialect, where the context is an object `encryption_context` and
     /// data keys have 512 bits.
     pub older_dialect: bool,
+    /// Azure: is a Managed HSM, which has no secrets and wants tokens of its own.
+    pub managed_hsm: bool,
 }
 
 /// A failure on demand, instead of an answer.

@@ -1,4 +1,5 @@
-//! `keyfold-emulator PROVIDER [--tls] [--clock-offset SECONDS] [--older-dialect]`: one service on a
+//! `keyfold-emulator PROVIDER [--tls] [--clock-offset SECONDS] [--older-dialect]
+//! [--managed-hsm]`: one service on a
 //! free port of 127.0.0.1, until its standard input ends or it is killed.
 #![forbid(unsafe_code)]
 
@@ -14,7 +15,10 @@ fn main() -> ExitCode {
             let names: Vec<_> = Provider::ALL.iter().map(|provider| provider.name()).collect();
             eprintln!("{message}");
             eprintln!("usage: keyfold-emulator PROVIDER [--tls] [--clock-offset SECONDS]");
-            eprintln!("       [--older-dialect]; PROVIDER is one of: {}", names.join(", "));
+            eprintln!(
+                "       [--older-dialect] [--managed-hsm]; PROVIDER is one of: {}",
+                names.join(", ")
+            );
             ExitCode::from(2)
         }
     }
@@ -28,6 +32,7 @@ fn run() -> Result<(), String> {
         match word.as_str() {
             "--tls" => options.tls = true,
             "--older-dialect" => options.older_dialect = true,
+            "--managed-hsm" => options.managed_hsm = true,
             "--clock-offset" => {
                 let seconds = words.next().and_then(|text| text.parse().ok());
                 options.clock_offset = seconds.ok_or("--clock-offset needs a number")?;
@@ -38,6 +43,7 @@ fn run() -> Result<(), String> {
     let emulator = Emulator::start(provider, options).map_err(|error| error.to_string())?;
     let mut said = vec![format!("listening on {}\n", emulator.url())];
     said.extend(emulator.environment().iter().map(|(name, value)| format!("{name}={value}\n")));
+    said.push("ready\n".to_owned());
     let mut output = stdout().lock();
     output
         .write_all(said.concat().as_bytes())

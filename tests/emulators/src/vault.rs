@@ -122,7 +122,7 @@ const OPERATIONS: &[&str] = &[
     "transit/keys/config:update",
     "transit/keys/rotate:update",
     "transit/keys/soft-delete-restore:update",
-    "transit/keys/soft-delete:update",
+    "transit/keys/soft-delete:delete",
     "transit/keys/trim:update",
     "transit/keys:delete",
     "transit/keys:list",

@@ -12,7 +12,7 @@ use keyfold::{EncryptionContext, KeyUri, ProviderParams, SecretBytes, SystemRng,
 use pollster::block_on;
 
 /// The clouds in the order of their numbers in the corpus: new ones come last.
-const CLOUDS: [&str; 6] = ["tencent", "huawei", "alibaba", "pingan", "google", "azure"];
+const CLOUDS: [&str; 7] = ["tencent", "huawei", "alibaba", "pingan", "google", "azure", "vault"];
 // None is left out.
 const _: () = assert!(CLOUDS.len() == SCHEMES.len());
 const PLACE: &str = "ap-guangzhou";
@@ -25,10 +25,10 @@ pub fn provider_reply(bytes: &[u8]) {
     let [cloud, operation, status, rest @ ..] = bytes else { return };
     let scheme = CLOUDS[usize::from(*cloud) % CLOUDS.len()];
     let key: KeyUri = key(scheme, *operation).parse().expect("a key URI");
-    let config = config(key.as_str(), &places(scheme)).expect("a configuration");
+    let config = config(key.as_str(), &places(scheme, *operation)).expect("a configuration");
     let secret = SecretBytes::from(&b"secret"[..]);
     let credentials = match scheme {
-        "azure" | "google" => Credentials::bearer(&secret).expect("a token"),
+        "azure" | "google" | "vault" => Credentials::bearer(&secret).expect("a token"),
         _ => {
             let credentials = Credentials::access_key("AKIDEXAMPLE", &secret, None).expect("a key");
             let app_key = SecretBytes::from(&b"LzcI824P243Bt48F"[..]);
@@ -39,7 +39,11 @@ pub fn provider_reply(bytes: &[u8]) {
     let http = Arc::new(Always { status: status_code, body: rest.to_vec() });
     let credentials = Arc::new(StaticCredentials::new(credentials));
     let kms = CloudKms::new(config, http, Noon, credentials, SystemRng);
-    let given = if status % 2 == 1 { rest } else { b"AQIDBA==" };
+    let given: &[u8] = match scheme {
+        _ if status % 2 == 1 => rest,
+        "vault" => b"vault:v1:AQIDBA==",
+        _ => b"AQIDBA==",
+    };
     let requests = requests(&key, given);
     let administration = administration(&key);
     let place = usize::from(*operation) % (requests.len() + administration.len());
@@ -57,15 +61,21 @@ fn key(scheme: &str, operation: u8) -> String {
             format!("google://projects/p/locations/l/keyRings/r/cryptoKeys/k{version}")
         }
         "azure" if operation >= 128 => "azure://ap-guangzhou/k/0123456789abcdef".to_owned(),
+        "vault" if operation >= 192 => "vault://ap-guangzhou/k/2".to_owned(),
         _ => format!("{scheme}://ap-guangzhou/k"),
     }
 }
 
-/// What a cloud cannot do without.
-fn places(scheme: &str) -> Places {
+/// What a cloud cannot do without; half of the time Vault is an OpenBao.
+fn places(scheme: &str, operation: u8) -> Places {
     let mut place = Place::default();
     if scheme == "huawei" {
         place.settings.insert("project".to_owned(), "0123456789abcdef".to_owned());
+    }
+    if scheme == "vault" {
+        place.keys = Some("https://vault.example.com".to_owned());
+        let edition = if operation % 128 >= 64 { "openbao" } else { "vault" };
+        place.settings.insert("edition".to_owned(), edition.to_owned());
     }
     Places::from([(format!("{scheme}://{PLACE}"), place)])
 }

@@ -27,6 +27,7 @@ const ANDROIDX: &str = "maven.google.com";
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
     install::maven()?;
     let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+    let emulator = workspace.build(&[], "keyfold-emulators", "keyfold-emulator")?;
     let mut maven = Command::new("mvn");
     maven
         .args(["--batch-mode", "--no-transfer-progress", "verify"])
@@ -38,6 +39,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     run(maven
         .current_dir(workspace.root.join(FOLDER))
         .env("KEYFOLD_COMMAND", keyfold)
+        .env("KEYFOLD_EMULATOR", emulator)
         .env("CARGO_TARGET_DIR", &workspace.target))?;
     PHONES.iter().try_for_each(|target| phone(workspace, target))
 }

@@ -16,6 +16,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     // pyright is a JavaScript program, in a package on PyPI.
     install::nodejs()?;
     let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+    let emulator = workspace.build(&[], "keyfold-emulators", "keyfold-emulator")?;
     let wheel = wheel::host(workspace)?;
     let python = install::fresh_python(workspace, "binding-python")?;
     let tests = workspace.root.join(FOLDER).join("tests");
@@ -34,6 +35,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         .arg(tests)
         .current_dir(elsewhere.path())
         .env("KEYFOLD_COMMAND", keyfold)
+        .env("KEYFOLD_EMULATOR", emulator)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
         .env("PYRIGHT_PYTHON_CACHE_DIR", workspace.target.join("pyright")))?;

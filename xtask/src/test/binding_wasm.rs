@@ -13,6 +13,7 @@ const TESTS: &str = "bindings-wasm/tests";
 
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
     let keyfold = workspace.build(&[], "keyfold-cli", "keyfold")?;
+    let emulator = workspace.build(&[], "keyfold-emulators", "keyfold-emulator")?;
     let package = npm::npm(workspace)?;
     run(npm::program(&package.tools, "prettier")
         .args(["--check", "--log-level", "warn", "--config", ".prettierrc.json"])
@@ -36,7 +37,8 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
             .env("KEYFOLD_HOST", loader)
             .env("KEYFOLD_PROJECT", &workspace.root)
             .env("KEYFOLD_NPM_TOOLS", &package.tools)
-            .env("KEYFOLD_COMMAND", &keyfold))?;
+            .env("KEYFOLD_COMMAND", &keyfold)
+            .env("KEYFOLD_EMULATOR", &emulator))?;
     }
     Ok(())
 }

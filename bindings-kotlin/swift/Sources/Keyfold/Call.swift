@@ -134,7 +134,7 @@ final class Call: @unchecked Sendable {
             return error is KeyfoldError ? error : Call.defect
         }
         switch failure {
-        case .Failed(_, _, _, let origin, _):
+        case .Failed(_, _, _, let origin, _, _):
             return KeyfoldError(failure, cause: origin == 0 ? nil : cause(origin))
         }
     }
@@ -148,14 +148,16 @@ final class Call: @unchecked Sendable {
         if error is CancellationError {
             return .Failed(
                 code: KeyfoldError.Code.cancelled.rawValue, detail: "the operation was cancelled",
-                retry: .never, origin: origin, said: nil)
+                retry: .never, origin: origin, said: nil, unsupported: false)
         }
         guard let error = error as? KeyfoldError else {
-            return .Failed(code: "", detail: "", retry: .never, origin: origin, said: nil)
+            return .Failed(
+                code: "", detail: "", retry: .never, origin: origin, said: nil,
+                unsupported: false)
         }
         return .Failed(
             code: error.code.rawValue, detail: error.detail, retry: error.retry.glue,
-            origin: origin, said: nil)
+            origin: origin, said: nil, unsupported: error.isUnsupported)
     }
 
     /// What is no failure of the library's is a panic of it: its text ends here.
@@ -167,11 +169,11 @@ final class Call: @unchecked Sendable {
 extension KeyfoldError {
     init(_ failure: KeyfoldGlue.Failure, cause: (any Error)?) {
         switch failure {
-        case .Failed(let code, let detail, let retry, _, let said):
+        case .Failed(let code, let detail, let retry, _, let said, let unsupported):
             // A code newer than this package is treated like `internal`.
             self.init(
                 Code(rawValue: code) ?? .internal, detail, retry: Retry(retry),
-                serviceMessage: said, cause: cause)
+                serviceMessage: said, cause: cause, isUnsupported: unsupported)
         }
     }
 }

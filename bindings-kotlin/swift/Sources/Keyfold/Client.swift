@@ -58,7 +58,8 @@ public final class Client: Sendable {
     /// A client of a KMS.
     ///
     /// - Parameters:
-    ///   - kms: An ``EmbeddedKms``, a ``RemoteKms``, or one of the application's own.
+    ///   - kms: An ``EmbeddedKms``, a ``RemoteKms``, a ``RouterKms`` over several, or one of the
+    ///     application's own.
     ///   - keys: The keys of calls that bring none.
     ///   - context: The context of calls that bring none: public, bound to what is sealed, and
     ///     needed again to open it.
@@ -75,12 +76,7 @@ public final class Client: Sendable {
         self.keys = keys
         self.context = context
         self.suites = suites
-        let service: KeyfoldGlue.KeyService
-        if let own = kms as? KeyAdmin {
-            service = own.service
-        } else {
-            service = KeyfoldGlue.KeyService.foreign(kms: HostKms(kms))
-        }
+        let service = glueService(of: kms)
         let defaults = KeyfoldGlue.Spec(
             keys: keys?.glue, context: context, contextInPart: false, suite: nil,
             suites: suites?.map { $0.rawValue }, signer: nil, signers: nil)

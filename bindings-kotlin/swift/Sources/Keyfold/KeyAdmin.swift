@@ -7,7 +7,8 @@ public struct KeyInfo: Hashable, Sendable {
     public let key: String
     /// The bare id.
     public let keyId: String
-    /// What kind of key, such as `SYMMETRIC_DEFAULT`.
+    /// What kind of key, such as `SYMMETRIC_DEFAULT`, or the service's own word. What a service does
+    /// not tell is empty.
     public let spec: String
     /// `ENCRYPT_DECRYPT` or `SIGN_VERIFY`.
     public let usage: String
@@ -15,7 +16,7 @@ public struct KeyInfo: Hashable, Sendable {
     public let state: String
     /// What people should know about it.
     public let description: String
-    /// When it was made.
+    /// When it was made; 1970 where the service does not tell.
     public let created: Date
     /// When it ends, where that is decided.
     public let deletion: Date?
@@ -42,7 +43,8 @@ private func moment(_ millis: UInt64) -> Date {
 
 /// A KMS whose keys are managed here too: ``EmbeddedKms``, ``RemoteKms``.
 ///
-/// A key is named by its key URI, by any of its names. Every method may throw the `kms…` errors.
+/// A key is named by its key URI, by any of its names. Every method may throw the `kms…` errors, and
+/// at a cloud those that ``KeyfoldError/isUnsupported`` tells; then nothing is sent.
 ///
 /// `@unchecked Sendable`: its one property never changes and is Sendable; Swift cannot check that
 /// of a class with subclasses.
@@ -63,7 +65,8 @@ public class KeyAdmin: Kms, @unchecked Sendable {
     /// Makes a KMS key, and a name for it; answers its full name.
     ///
     /// - Parameters:
-    ///   - alias: `alias/` and letters, digits, `/`, `_`, `-`.
+    ///   - alias: `alias/` and letters, digits, `/`, `_`, `-`; at a cloud what that takes for a
+    ///     name. Some demand one.
     ///   - spec: `SYMMETRIC_DEFAULT`; `RSA_2048` to `RSA_4096`, `ECC_NIST_P256` to `P521`,
     ///     `ECC_SECG_P256K1`, `ECC_NIST_EDWARDS25519`.
     ///   - usage: `ENCRYPT_DECRYPT` or `SIGN_VERIFY`; needed for RSA only.

@@ -79,6 +79,9 @@ public struct KeyfoldError: Error, Sendable {
     public let serviceMessage: String?
     /// What code of the caller's threw, where that was the reason.
     public let cause: (any Error)?
+    /// Whether the KMS does not have what was asked for; then nothing was sent, and the code is
+    /// `invalidArgument`. ``Capabilities`` tells beforehand.
+    public let isUnsupported: Bool
 
     /// An error to throw in a KMS, a network or a root sealer of one's own.
     ///
@@ -87,20 +90,26 @@ public struct KeyfoldError: Error, Sendable {
     ///   - detail: What happened. It reaches logs: no secret belongs in it.
     ///   - retry: Whether to try again; what is usual for the code where absent.
     ///   - cause: Why.
+    ///   - isUnsupported: Whether this KMS does not have what was asked for.
     public init(
-        _ code: Code, _ detail: String, retry: Retry? = nil, cause: (any Error)? = nil
+        _ code: Code, _ detail: String, retry: Retry? = nil, cause: (any Error)? = nil,
+        isUnsupported: Bool = false
     ) {
-        self.init(code, detail, retry: retry ?? code.retry, serviceMessage: nil, cause: cause)
+        self.init(
+            code, detail, retry: retry ?? code.retry, serviceMessage: nil, cause: cause,
+            isUnsupported: isUnsupported)
     }
 
     init(
-        _ code: Code, _ detail: String, retry: Retry, serviceMessage: String?, cause: (any Error)?
+        _ code: Code, _ detail: String, retry: Retry, serviceMessage: String?,
+        cause: (any Error)?, isUnsupported: Bool
     ) {
         self.code = code
         self.detail = detail
         self.retry = retry
         self.serviceMessage = serviceMessage
         self.cause = cause
+        self.isUnsupported = isUnsupported
     }
 
     /// Whether the same call may succeed later without anybody doing anything.

@@ -1,7 +1,8 @@
 import Foundation
 internal import KeyfoldGlue
 
-/// A KMS. ``EmbeddedKms`` and ``RemoteKms`` are two; an application may bring its own.
+/// A KMS. ``EmbeddedKms``, ``RemoteKms`` and ``RouterKms`` are three; an application may bring its
+/// own.
 ///
 /// An implementation may throw any ``KeyfoldError``, whose code arrives; anything else it throws
 /// becomes ``KeyfoldError/Code/kmsUnavailable`` with that as its cause. It is called from any task,
@@ -119,6 +120,13 @@ final class HostKms: KeyfoldGlue.ForeignKms {
             try await kms.call(KmsRequest(request)).glue()
         }
     }
+}
+
+/// A KMS as the library knows it.
+func glueService(of kms: any Kms) -> KeyfoldGlue.KeyService {
+    if let own = kms as? KeyAdmin { return own.service }
+    if let own = kms as? RouterKms { return own.service }
+    return KeyfoldGlue.KeyService.foreign(kms: HostKms(kms))
 }
 
 extension WrappedKey {

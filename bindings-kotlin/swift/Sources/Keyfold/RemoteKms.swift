@@ -1,8 +1,11 @@
 import Foundation
 internal import KeyfoldGlue
 
-/// A KMS at the other end of a network: keyfold's own server, or AWS. Nothing is sent until it is
-/// used.
+/// A KMS at the other end of a network: keyfold's own server, AWS, or any other cloud. Nothing is
+/// sent until it is used.
+///
+/// Clouds are for macOS and Linux. An app would carry the cloud's secret key: on iOS they are
+/// ``KeyfoldError/isUnsupported``, and `keyfold serve --upstream` stands between.
 ///
 /// `@unchecked Sendable`: as its superclass.
 public final class RemoteKms: KeyAdmin, @unchecked Sendable, CustomStringConvertible {
@@ -13,48 +16,68 @@ public final class RemoteKms: KeyAdmin, @unchecked Sendable, CustomStringConvert
     ///
     /// - Parameters:
     ///   - url: `keyfold://HOST[:PORT]` over TLS, `keyfold+http://127.0.0.1:PORT` on this machine
-    ///     only, or `aws://REGION`.
+    ///     only, `aws://REGION`, or a cloud's `SCHEME://PLACE`, such as `tencent://ap-guangzhou`:
+    ///     ``Capabilities/schemes`` names them.
     ///   - credentials: Who calls.
     ///   - transport: The network.
     ///   - timeout: Seconds for one call with all its repetitions.
     ///   - retries: How often a call that failed for a while is repeated.
-    ///   - region: The region that requests are signed for, where it is not that of the URL.
-    /// - Throws: `invalidArgument` for another form of URL or credentials.
+    ///   - region: The region that requests are signed for, where it is not that of the URL; for
+    ///     AWS and keyfold's own server.
+    ///   - places: What is configured of a cloud's places, by their KMS's URI; a region of the
+    ///     vendor's own needs none.
+    /// - Throws: `invalidArgument` for another form of URL, credentials or places; `kmsDenied`
+    ///   where the environment has no credentials.
     public init(
-        _ url: String, credentials: Credentials, transport: any Transport = URLSessionTransport(),
-        timeout: TimeInterval = 60, retries: UInt32 = 3, region: String? = nil
+        _ url: String, credentials: Credentials = .fromEnvironment(),
+        transport: any Transport = URLSessionTransport(), timeout: TimeInterval = 60,
+        retries: UInt32 = 3, region: String? = nil, places: [String: Place] = [:]
     ) throws {
         self.url = url
         let settings = KeyfoldGlue.RemoteSettings(
-            timeoutMillis: milliseconds(timeout), retries: retries, region: region)
+            timeoutMillis: milliseconds(timeout), retries: retries, region: region,
+            places: places.mapValues { $0.glue })
         let service = try Call.plain {
             try KeyfoldGlue.KeyService.remote(
-                url: url, transport: HostTransport(transport), fixed: credentials.fixed,
-                credentials: credentials.source, timer: HostTimer(), settings: settings)
+                url: url, transport: HostTransport(transport), caller: credentials.glue,
+                timer: HostTimer(), settings: settings)
         }
         super.init(service: service)
+    }
+
+    /// What it can, where it is a cloud's; nothing for AWS and keyfold's own server, which lack
+    /// nothing.
+    public func capabilities() throws -> Capabilities? {
+        try Call.plain { try service.capabilities() }.map { Capabilities($0) }
     }
 
     /// Where it is.
     public var description: String { "RemoteKms(\(url))" }
 }
 
-/// An access key, as AWS has them.
+/// An access key, as AWS and most clouds have them.
 public struct AccessKey: Sendable, CustomStringConvertible, CustomReflectable {
     /// Its id.
     public let id: String
     private let secret: String
     private let sessionToken: String?
+    private let application: Application?
 
     /// An access key; with the token of its session, where it is short-lived.
-    public init(id: String, secret: String, sessionToken: String? = nil) {
+    ///
+    /// - Parameter application: What Ping An's password safe wants beside it.
+    public init(
+        id: String, secret: String, sessionToken: String? = nil, application: Application? = nil
+    ) {
         self.id = id
         self.secret = secret
         self.sessionToken = sessionToken
+        self.application = application
     }
 
     var glue: KeyfoldGlue.Credential {
-        .accessKey(id: id, secret: secret, sessionToken: sessionToken)
+        .accessKey(
+            id: id, secret: secret, sessionToken: sessionToken, application: application?.glue)
     }
 
     /// Its id alone.
@@ -64,22 +87,46 @@ public struct AccessKey: Sendable, CustomStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: ["id": id]) }
 }
 
+/// The credential of an application, which Ping An's password safe gives out for each password.
+public struct Application: Sendable, CustomStringConvertible, CustomReflectable {
+    /// Its id.
+    public let id: String
+    private let key: String
+
+    /// The credential of these parts.
+    public init(id: String, key: String) {
+        self.id = id
+        self.key = key
+    }
+
+    var glue: KeyfoldGlue.Application {
+        KeyfoldGlue.Application(id: id, key: key)
+    }
+
+    /// Its id alone.
+    public var description: String { "Application(\(id), ..)" }
+
+    /// Its id alone.
+    public var customMirror: Mirror { Mirror(self, children: ["id": id]) }
+}
+
 /// Who calls a ``RemoteKms``.
 public struct Credentials: Sendable, CustomStringConvertible, CustomReflectable {
-    let fixed: KeyfoldGlue.Credential?
-    let source: (any KeyfoldGlue.ForeignCredentials)?
+    let glue: KeyfoldGlue.Caller
+
+    private init(_ glue: KeyfoldGlue.Caller) {
+        self.glue = glue
+    }
 
     private init(fixed: KeyfoldGlue.Credential) {
-        self.fixed = fixed
-        source = nil
+        self.init(.fixed(credential: fixed))
     }
 
     private init(source: any KeyfoldGlue.ForeignCredentials) {
-        fixed = nil
-        self.source = source
+        self.init(.asked(source: source))
     }
 
-    /// A bearer token, for keyfold's own server.
+    /// A bearer token, for keyfold's own server and for clouds that take one.
     public static func token(_ token: String) -> Credentials {
         Credentials(fixed: .token(token: token))
     }
@@ -106,6 +153,57 @@ public struct Credentials: Sendable, CustomStringConvertible, CustomReflectable 
     /// Nothing in a request: the connection says who calls, by its TLS client certificate.
     public static var ofConnection: Credentials {
         Credentials(fixed: .connection)
+    }
+
+    /// From where the service's own tools take them: variables first, then their files, then, at
+    /// Google, Azure and AWS, the machine. docs/providers.md names them all. What has to be
+    /// exchanged for a token goes over the transport of the KMS. Not on iOS.
+    ///
+    /// - Parameters:
+    ///   - file: Another file than the service's own; it passes over the variables.
+    ///   - profile: The profile, or section, in the file; so does this.
+    ///   - variables: These instead of those of the process.
+    public static func fromEnvironment(
+        file: URL? = nil, profile: String? = nil, variables: [String: String]? = nil
+    ) -> Credentials {
+        Credentials(.environment(variables: variables, file: file?.path, profile: profile))
+    }
+
+    /// A service account at Google, by the text of its key file: it is exchanged for tokens.
+    public static func googleServiceAccount(_ file: Secret) -> Credentials {
+        Credentials(.googleServiceAccount(file: file.glue))
+    }
+
+    /// An application at Azure, by a secret of its: it gets tokens.
+    ///
+    /// - Parameters:
+    ///   - tenant: By its id or its domain.
+    ///   - client: The application's id.
+    ///   - secret: The secret.
+    ///   - authority: Who gives out tokens, where that is another than the cloud's own.
+    public static func azureClient(
+        tenant: String, client: String, secret: Secret, authority: String? = nil
+    ) -> Credentials {
+        Credentials(
+            .azureClient(
+                tenant: tenant, client: client,
+                proof: KeyfoldGlue.AzureProof.secret(secret: secret.glue), authority: authority))
+    }
+
+    /// An application at Azure, by its certificate.
+    ///
+    /// - Parameters:
+    ///   - tenant: By its id or its domain.
+    ///   - client: The application's id.
+    ///   - pem: The certificate and its RSA key in PKCS#8, both in PEM.
+    ///   - authority: Who gives out tokens, where that is another than the cloud's own.
+    public static func azureCertificate(
+        tenant: String, client: String, pem: Secret, authority: String? = nil
+    ) -> Credentials {
+        Credentials(
+            .azureClient(
+                tenant: tenant, client: client,
+                proof: KeyfoldGlue.AzureProof.certificate(pem: pem.glue), authority: authority))
     }
 
     /// Nothing of what they are.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use keyfold::KeyUri;
+use keyfold::{KeyUri, Rng as _, SystemRng};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{self, Result};
@@ -20,12 +20,16 @@ use crate::fault::{self, Result};
 const MAX_LEN: u64 = 1 << 30;
 /// The version of the form.
 const VERSION: u32 = 1;
+/// The length of a mark, in hexadecimal digits.
+const MARK_LEN: usize = 16;
 
 /// What a migration is: the first line.
-#[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
     keyfold_migration: u32,
+    /// What this journal's unfinished files are marked by.
+    mark: String,
     from: Vec<String>,
     to: Vec<String>,
 }
@@ -60,6 +64,7 @@ pub(super) struct Journal {
     path: PathBuf,
     file: Mutex<File>,
     done: HashMap<String, State>,
+    mark: String,
 }
 
 impl Journal {
@@ -75,7 +80,8 @@ impl Journal {
             names.sort();
             names
         };
-        let head = Head { keyfold_migration: VERSION, from: names(from), to: names(to) };
+        let mark = new_mark()?;
+        let head = Head { keyfold_migration: VERSION, mark, from: names(from), to: names(to) };
         let begin = line(&head)?;
         let failed = |verb: &'static str| move |error| fault::io(verb, path, error);
         let mut file = OpenOptions::new()
@@ -96,18 +102,21 @@ impl Journal {
         let mut text = Vec::new();
         (&mut file).take(MAX_LEN).read_to_end(&mut text).map_err(failed("read"))?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        if whole == 0 && !begin.starts_with(&text) {
+        // A first line that was not finished: nothing has been done under its mark.
+        let starts_alike = text.len() <= BEGINNING.len() && BEGINNING.starts_with(&text)
+            || text.starts_with(BEGINNING);
+        if whole == 0 && !starts_alike {
             return Err(none(path));
         }
-        let done = match whole {
-            0 => HashMap::new(),
+        let (mark, done) = match whole {
+            0 => (head.mark, HashMap::new()),
             len => read(&text[..len], &head, path)?,
         };
         if whole < text.len() {
             file.set_len(whole as u64).map_err(failed("write"))?;
         }
         file.seek(SeekFrom::End(0)).map_err(failed("write"))?;
-        let journal = Journal { path: path.to_owned(), file: Mutex::new(file), done };
+        let journal = Journal { path: path.to_owned(), file: Mutex::new(file), done, mark };
         if whole == 0 {
             journal.append(&begin)?;
             // The name is on disk only when its folder is. Not every system can do that.
@@ -115,6 +124,11 @@ impl Journal {
             let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|file| file.sync_all());
         }
         Ok(journal)
+    }
+
+    /// What the unfinished files of this journal are marked by, and of no other.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// Whether a file is done, and as it was then.
@@ -149,12 +163,31 @@ fn none(path: &Path) -> keyfold::Error {
     fault::invalid(format!("{path} is no journal of a migration: name another with --journal"))
 }
 
-/// The files that whole lines call done; where one stands twice, the last counts.
-fn read(text: &[u8], head: &Head, path: &Path) -> Result<HashMap<String, State>> {
+/// A mark that no other journal has.
+fn new_mark() -> Result<String> {
+    let mut bytes = [0; MARK_LEN / 2];
+    SystemRng.fill(&mut bytes)?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+}
+
+/// How every journal begins.
+const BEGINNING: &[u8] = b"{\"keyfold_migration\":1,\"mark\":\"";
+
+/// The mark, and the files that whole lines call done; where one stands twice, the last counts.
+fn read(text: &[u8], head: &Head, path: &Path) -> Result<(String, HashMap<String, State>)> {
     let mut lines = text.split_inclusive(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     let found: Head = serde_json::from_slice(first).map_err(|_| none(path))?;
-    if found != *head {
+    // It becomes part of names.
+    let of_mark = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if found.mark.len() != MARK_LEN || !found.mark.bytes().all(of_mark) {
+        return Err(none(path));
+    }
+    let same = |found: &Head| {
+        (found.keyfold_migration, &found.from, &found.to)
+            == (head.keyfold_migration, &head.from, &head.to)
+    };
+    if !same(&found) {
         let path = path.display();
         return Err(fault::invalid(format!(
             "{path} is the journal of another migration: name another with --journal"
@@ -166,7 +199,7 @@ fn read(text: &[u8], head: &Head, path: &Path) -> Result<HashMap<String, State>>
             serde_json::from_slice(line).map_err(|_| none(path))?;
         done.insert(file, State { length, modified });
     }
-    Ok(done)
+    Ok((found.mark, done))
 }
 
 #[cfg(test)]
@@ -175,6 +208,12 @@ mod tests {
 
     fn keys(names: &[&str]) -> Vec<KeyUri> {
         names.iter().map(|name| name.parse().expect("a key URI")).collect()
+    }
+
+    /// The mark in the first line.
+    fn journal_mark(path: &Path) -> String {
+        let text = std::fs::read_to_string(path).expect("a journal");
+        text.split('"').nth(5).expect("a mark").to_owned()
     }
 
     const STATE: State = State { length: 7, modified: 1_700_000_000_000_000_001 };
@@ -200,7 +239,9 @@ mod tests {
             assert_eq!(journal.has("one", STATE), len >= last, "cut to {len}");
             journal.note("three", STATE).expect("noted");
             drop(journal);
+            let mark = journal_mark(&path);
             let journal = Journal::open(&path, &from, &to).expect("opens");
+            assert_eq!(journal.mark(), mark, "it stays");
             assert!(journal.has("three", STATE), "cut to {len}");
             assert!(!journal.has("three", State { length: 8, ..STATE }));
         }
@@ -214,10 +255,14 @@ mod tests {
         drop(Journal::open(&path, &from, &to).expect("begins"));
         let whole = std::fs::read(&path).expect("read");
         let damaged = [&whole[..], b"{\"file\":7}\n{\"file\":8}\n"].concat();
+        let text = String::from_utf8(whole.clone()).expect("text");
+        let mark = text.split('"').nth(5).expect("a mark");
+        let outside = text.replace(mark, "../0123456789abc").into_bytes();
         for (text, from, to) in [
             (&b"no journal"[..], &from, &to),
             (b"no journal\n", &from, &to),
             (&damaged, &from, &to),
+            (&outside, &from, &to),
             (&whole, &to, &from),
         ] {
             std::fs::write(&path, text).expect("written");

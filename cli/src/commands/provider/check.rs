@@ -67,13 +67,15 @@ struct Row {
 struct Checks<'a> {
     cloud: &'a ConnectedCloud,
     rows: Vec<Row>,
+    /// The kind of the key, where the service has told it.
+    spec: Option<String>,
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let uri = CloudUri::parse(&args.uri)?;
     let kms = format!("{}://{}", uri.scheme(), uri.place());
     let cloud = session.cloud(&kms)?;
-    let mut checks = Checks { cloud: &cloud, rows: Vec::new() };
+    let mut checks = Checks { cloud: &cloud, rows: Vec::new(), spec: None };
     let key = uri.name().map(|_| KeyUri::new(args.uri.clone())).transpose()?;
     checks.lists(key.as_ref());
     if let Some(key) = &key {
@@ -152,16 +154,20 @@ impl Checks<'_> {
     fn lists(&mut self, key: Option<&KeyUri>) {
         let mut full_name = None;
         if let Some(key) = key {
-            full_name = self.try_out("describe key", Capability::DescribeKey, |checks| {
+            let described = self.try_out("describe key", Capability::DescribeKey, |checks| {
                 let request = AdminRequest::DescribeKey { key: key.clone() };
                 let AdminResponse::Key(info) = checks.administer(&request)? else {
                     return Err(wrong_answer().into());
                 };
-                let spec = crate::cloud::spec(&info).unwrap_or("of no known spec").to_owned();
+                let spec = crate::cloud::spec(&info).map(str::to_owned);
                 let state = info.state.map_or("in no known state", KeyState::as_str);
-                let remark = format!("{}, {spec}, {state}", info.key);
-                Ok((info.key.clone(), Some(remark)))
+                let kind = spec.as_deref().unwrap_or("of no known spec");
+                let remark = format!("{}, {kind}, {state}", info.key);
+                Ok(((info.key.clone(), spec), Some(remark)))
             });
+            if let Some((name, spec)) = described {
+                (full_name, self.spec) = (Some(name), spec);
+            }
             let described = full_name.clone();
             self.try_out("resolve key", Capability::ResolveKey, |checks| {
                 let request = Request::ResolveKey { key: key.clone() };
@@ -345,9 +351,12 @@ impl Checks<'_> {
                 });
             }
         }
-        let longest = format!("encrypt {} bytes", capabilities.max_plaintext);
-        self.try_out(longest, Capability::Encrypt, |checks| {
-            let plaintext = vec![0x5a; capabilities.max_plaintext];
+        // An RSA key takes as much as is left of it by OAEP with SHA-256.
+        let bits = self.spec.as_deref().and_then(|spec| spec.strip_prefix("RSA_")?.parse().ok());
+        let longest = bits.map_or(usize::MAX, |bits: usize| (bits / 8).saturating_sub(66));
+        let longest = longest.min(capabilities.max_plaintext);
+        self.try_out(format!("encrypt {longest} bytes"), Capability::Encrypt, |checks| {
+            let plaintext = vec![0x5a; longest];
             let sealed = encrypt(checks, &plaintext)?;
             let opened = decrypt(checks, &sealed, bind())?;
             same(opened.expose() == plaintext, "it opens to something else")?;
@@ -396,10 +405,7 @@ impl Checks<'_> {
             let Response::Signature(signature) = checks.call(&request)? else {
                 return Err(wrong_answer().into());
             };
-            let verified = match input {
-                SignInput::Message(message) => public.verify(algorithm, message, &signature),
-                SignInput::Digest(digest) => public.verify_digest(algorithm, digest, &signature),
-            };
+            let verified = input.verify(public, algorithm, &signature);
             same(verified.is_ok(), "the signature does not hold under the public key")?;
             Ok((signature, None))
         });

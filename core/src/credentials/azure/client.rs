@@ -15,6 +15,7 @@ use crate::crypto::rng::Rng;
 use crate::error::{Error, Result};
 use crate::keys::SecretBytes;
 use crate::kms::make_token;
+use crate::kms::skew::Skew;
 use crate::kms::wire::Members;
 use crate::maybe_send::BoxFuture;
 use crate::sign::{SignatureAlgorithm, SigningKey};
@@ -47,6 +48,7 @@ pub struct AzureClientCredentials<T, C> {
     authority: AzureAuthority,
     client: String,
     proof: Proof,
+    skew: Skew,
 }
 
 /// By what an application shows that it is itself.
@@ -125,33 +127,45 @@ impl<T: Transport, C: WallClock> AzureClientCredentials<T, C> {
     ) -> Result<Self> {
         check_client(client)?;
         let client = client.to_owned();
-        Ok(AzureClientCredentials { transport, clock, authority, client, proof })
+        let skew = Skew::default();
+        Ok(AzureClientCredentials { transport, clock, authority, client, proof, skew })
     }
 
     async fn fetch(&self) -> Result<Option<Arc<Credentials>>> {
-        let now = self.clock.unix_time();
-        let (name, proof) = match &self.proof {
-            Proof::Secret(secret) => ("client_secret", header_text(secret, "a client secret")?),
-            Proof::Token(source) => {
-                ("client_assertion", header_text(&source.token()?, "a federated token")?)
+        let make = |at| {
+            let (name, proof) = match &self.proof {
+                Proof::Secret(secret) => ("client_secret", header_text(secret, "a client secret")?),
+                Proof::Token(source) => {
+                    ("client_assertion", header_text(&source.token()?, "a federated token")?)
+                }
+                Proof::Certificate { key, thumbprint, rng } => {
+                    ("client_assertion", self.assertion(key, thumbprint, &**rng, at)?)
+                }
+            };
+            let scope = self.authority.scope();
+            let mut pairs = vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", &self.client),
+                ("scope", &scope),
+            ];
+            if name == "client_assertion" {
+                let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+                pairs.push(("client_assertion_type", kind));
             }
-            Proof::Certificate { key, thumbprint, rng } => {
-                ("client_assertion", self.assertion(key, thumbprint, &**rng, now)?)
-            }
+            pairs.push((name, &proof));
+            Ok(oauth::form(&self.authority.token_url(), pairs))
         };
-        let scope = self.authority.scope();
-        let mut pairs = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.client),
-            ("scope", &scope),
-        ];
-        if name == "client_assertion" {
-            let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-            pairs.push(("client_assertion_type", kind));
-        }
-        pairs.push((name, &proof));
-        let request = oauth::form(&self.authority.token_url(), pairs);
-        oauth::token(&self.transport, request, now).await.map(|found| Some(Arc::new(found)))
+        let found = match &self.proof {
+            // It is dated.
+            Proof::Certificate { .. } => {
+                oauth::token_at(&self.transport, &self.clock, &self.skew, make).await
+            }
+            _ => {
+                let now = self.clock.unix_time();
+                oauth::token(&self.transport, make(now)?, now).await
+            }
+        }?;
+        Ok(Some(Arc::new(found)))
     }
 
     /// What the certificate's key has signed.

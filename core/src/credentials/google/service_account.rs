@@ -11,6 +11,7 @@ use crate::credentials::{Credentials, CredentialsProvider, jwt, oauth};
 use crate::error::{Error, Result};
 use crate::keys::SecretBytes;
 use crate::kms::google::SCOPE;
+use crate::kms::skew::Skew;
 use crate::kms::wire::Members;
 use crate::maybe_send::BoxFuture;
 use crate::sign::{SignatureAlgorithm, SigningKey};
@@ -97,12 +98,14 @@ pub struct GoogleServiceAccountCredentials<T, C> {
     clock: C,
     account: GoogleServiceAccount,
     scope: String,
+    skew: Skew,
 }
 
 impl<T: Transport, C: WallClock> GoogleServiceAccountCredentials<T, C> {
     /// Asks the token endpoint that the account's file names.
     pub fn new(transport: T, clock: C, account: GoogleServiceAccount) -> Self {
-        GoogleServiceAccountCredentials { transport, clock, account, scope: SCOPE.to_owned() }
+        let (scope, skew) = (SCOPE.to_owned(), Skew::default());
+        GoogleServiceAccountCredentials { transport, clock, account, scope, skew }
     }
 
     /// Tokens for less than the [whole platform](crate::kms::google::SCOPE): scopes, separated by
@@ -114,18 +117,20 @@ impl<T: Transport, C: WallClock> GoogleServiceAccountCredentials<T, C> {
     }
 
     async fn fetch(&self) -> Result<Option<Arc<Credentials>>> {
-        let now = self.clock.unix_time();
-        let mut claims = self.account.claims(now, &self.account.token_url);
-        claims.text("scope", &self.scope);
-        let assertion = self.account.sign(claims)?;
-        let request = oauth::form(
-            &self.account.token_url,
-            [
-                ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
-                ("assertion", &assertion),
-            ],
-        );
-        oauth::token(&self.transport, request, now).await.map(|found| Some(Arc::new(found)))
+        let make = |at| {
+            let mut claims = self.account.claims(at, &self.account.token_url);
+            claims.text("scope", &self.scope);
+            let assertion = self.account.sign(claims)?;
+            Ok(oauth::form(
+                &self.account.token_url,
+                [
+                    ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+                    ("assertion", &assertion),
+                ],
+            ))
+        };
+        let found = oauth::token_at(&self.transport, &self.clock, &self.skew, make).await?;
+        Ok(Some(Arc::new(found)))
     }
 }
 

@@ -84,15 +84,17 @@ impl AlibabaConfig {
                 Ok(Response::Plaintext { plaintext, key })
             }
             Request::Sign { key, algorithm, input } => {
+                let parameters = digested(*algorithm, input)?;
                 let ask = self.asymmetric(link, "AsymmetricSign", key).await?;
-                let response = link.ask(digested(ask, *algorithm, input)?).await?;
+                let response = link.ask(with(ask, &parameters)).await?;
                 let signature = Object(&response.body).bytes("Value")?;
                 Ok(Response::Signature(cloud::der_signature(*algorithm, signature)?))
             }
             Request::Verify { key, algorithm, input, signature } => {
+                let parameters = digested(*algorithm, input)?;
                 let ask = self.asymmetric(link, "AsymmetricVerify", key).await?;
                 let ask = ask.with_query("Value", &Base64::encode_string(signature));
-                let response = link.ask(digested(ask, *algorithm, input)?).await?;
+                let response = link.ask(with(ask, &parameters)).await?;
                 match Object(&response.body).maybe_flag("Value")? {
                     Some(true) => Ok(Response::Verified),
                     Some(false) => Err(bad_signature()),
@@ -275,8 +277,16 @@ fn bind(ask: Ask, name: &str, context: &EncryptionContext) -> Result<(Ask, Provi
     })
 }
 
-/// Adds what is signed: the service takes digests only.
-fn digested(ask: Ask, algorithm: SignatureAlgorithm, input: &SignInput) -> Result<Ask> {
+fn with(ask: Ask, [algorithm, digest]: &[(&str, String); 2]) -> Ask {
+    ask.with_query(algorithm.0, &algorithm.1).with_query(digest.0, &digest.1)
+}
+
+/// What is signed: the service takes digests only. It is known before the key is asked for its
+/// version.
+fn digested(
+    algorithm: SignatureAlgorithm,
+    input: &SignInput,
+) -> Result<[(&'static str, String); 2]> {
     let name = match algorithm {
         SignatureAlgorithm::RsaPssSha256 => "RSA_PSS_SHA_256",
         SignatureAlgorithm::RsaPkcs1Sha256 => "RSA_PKCS1_SHA_256",
@@ -297,7 +307,7 @@ fn digested(ask: Ask, algorithm: SignatureAlgorithm, input: &SignInput) -> Resul
         }
     };
     algorithm.check_digest(digest)?;
-    Ok(ask.with_query("Algorithm", name).with_query("Digest", &Base64::encode_string(digest)))
+    Ok([("Algorithm", name.to_owned()), ("Digest", Base64::encode_string(digest))])
 }
 
 /// `ExportedDataKey` of the answer is encrypted to this key.

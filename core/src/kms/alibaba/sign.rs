@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::credentials::{AccessKey, Credentials, Kind};
 use crate::crypto::hash::{Sha256, Sm3, hmac_sha1, hmac_sha256, hmac_sm3};
 use crate::error::{Error, Result};
-use crate::kms::endpoint::split_scheme;
+use crate::kms::signing::{Canonical, derived_key, url_parts};
 use crate::kms::wire::hex;
 use crate::kms::{moment, percent};
 use crate::transport::HttpRequest;
@@ -93,8 +93,8 @@ pub fn sign(
         add("x-acs-accesskey-id", &key.id);
         add("x-acs-security-token", token);
     }
-    let (canonical, signed_headers) = canonical(request, &hashed_body)?;
-    let hashed = signing.digest(canonical.as_bytes());
+    let Canonical { text, signed_headers } = canonical(request, &hashed_body)?;
+    let hashed = signing.digest(text.as_bytes());
     let name = match signing {
         Signing::Acs3Sha256 => "ACS3-HMAC-SHA256",
         Signing::Acs3Sm3 => "ACS3-HMAC-SM3",
@@ -108,14 +108,7 @@ pub fn sign(
             let day = &moment::basic(now)?[..8];
             let scope = format!("/{day}/{region}/Kms/aliyun_v4_request");
             let signing_key = key.signing_key(&scope, |secret| {
-                let mut first = Zeroizing::new(Vec::with_capacity(9 + secret.len()));
-                first.extend_from_slice(b"aliyun_v4");
-                first.extend_from_slice(secret.as_bytes());
-                let mut derived = Zeroizing::new(hmac_sha256(&first, &[day.as_bytes()]));
-                for part in [region, "Kms", "aliyun_v4_request"] {
-                    derived = Zeroizing::new(hmac_sha256(&*derived, &[part.as_bytes()]));
-                }
-                derived
+                derived_key("aliyun_v4", secret, day, &[region, "Kms", "aliyun_v4_request"])
             });
             (hmac_sha256(&*signing_key, &[to_sign]), scope)
         }
@@ -132,16 +125,8 @@ pub fn sign(
     Ok(())
 }
 
-/// The text of a request that is hashed, which may hold secrets and tokens, and the names of its
-/// headers.
-fn canonical(request: &HttpRequest, hashed_body: &str) -> Result<(Zeroizing<String>, String)> {
-    let (_, after_scheme) = split_scheme(&request.url).unwrap_or_default();
-    let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-    let (host, rest) = after_scheme.split_at(end);
-    if host.is_empty() {
-        return Err(Error::invalid("the URL of a request has no host"));
-    }
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+fn canonical(request: &HttpRequest, hashed_body: &str) -> Result<Canonical> {
+    let (host, path, query) = url_parts(&request.url)?;
     let path = if path.is_empty() { "/" } else { path };
     let mut headers: Vec<(String, &str)> = vec![("host".to_owned(), host)];
     for (name, value) in &request.headers {
@@ -151,21 +136,7 @@ fn canonical(request: &HttpRequest, hashed_body: &str) -> Result<(Zeroizing<Stri
         }
     }
     headers.sort();
-    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-    let signed_headers = names.join(";");
-    let mut text = Zeroizing::new(String::with_capacity(query.len() + 20 * 1024));
-    for part in [&request.method, "\n", path, "\n", query, "\n"] {
-        text.push_str(part);
-    }
-    for (name, value) in &headers {
-        for part in [name.as_str(), ":", value, "\n"] {
-            text.push_str(part);
-        }
-    }
-    for part in ["\n", &signed_headers, "\n", hashed_body] {
-        text.push_str(part);
-    }
-    Ok((text, signed_headers))
+    Ok(Canonical::new(&request.method, path, query, &headers, hashed_body))
 }
 
 /// The signature of parameters, in Base64: those of the URL and those of the body alike.

@@ -16,7 +16,7 @@ use crate::kms::{DataKeyReply, Request, Response, SignInput};
 use crate::sign::SignatureAlgorithm;
 use crate::transport::{HttpRequest, HttpResponse};
 
-/// The longest wrapped key and ciphertext, in bytes (docs/spec/envelope.md, clause 4.3).
+/// The longest wrapped key and ciphertext, in bytes (docs/spec/envelope.md, clause 4.6).
 const MAX_CIPHERTEXT: usize = 6144;
 /// The longest record of small data, in bytes (docs/spec/providers.md, clause 4.1).
 const MAX_RECORD: usize = 4 + 2 + 4096 + 64 * 1024;

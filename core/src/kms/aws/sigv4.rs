@@ -2,16 +2,13 @@
 //!
 //! Only keyed hashing, which is [`crypto`](crate::crypto)'s, and the text that is signed.
 
-use std::fmt::Write as _;
 use std::time::Duration;
-
-use zeroize::Zeroizing;
 
 use crate::credentials::{Credentials, Kind};
 use crate::crypto::hash::{Sha256, hmac_sha256};
 use crate::error::{Error, Result};
-use crate::kms::endpoint::split_scheme;
 use crate::kms::moment;
+use crate::kms::signing::{Canonical, derived_key, url_parts};
 use crate::kms::wire::hex;
 use crate::transport::HttpRequest;
 
@@ -59,21 +56,14 @@ pub fn sign(
     if let Some(token) = &key.session_token {
         request.headers.push(("x-amz-security-token".to_owned(), token.to_string()));
     }
-    let canonical = Canonical::of(request)?;
+    let canonical = canonical(request)?;
     let scope = format!("{day}/{region}/{service}/aws4_request");
     let to_sign = format!(
         "{ALGORITHM}\n{date}\n{scope}\n{}",
         hex(&Sha256::digest(canonical.text.as_bytes()))
     );
     let signing_key = key.signing_key(&scope, |secret| {
-        let mut first = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
-        first.extend_from_slice(b"AWS4");
-        first.extend_from_slice(secret.as_bytes());
-        let mut derived = Zeroizing::new(hmac_sha256(&first, &[day.as_bytes()]));
-        for part in [region, service, "aws4_request"] {
-            derived = Zeroizing::new(hmac_sha256(&*derived, &[part.as_bytes()]));
-        }
-        derived
+        derived_key("AWS4", secret, day, &[region, service, "aws4_request"])
     });
     let signature = hmac_sha256(&*signing_key, &[to_sign.as_bytes()]);
     let value = format!(
@@ -86,59 +76,34 @@ pub fn sign(
     Ok(())
 }
 
-/// The text of a request that is hashed, and the names of its headers. It holds the token of a
-/// session.
-struct Canonical {
-    text: Zeroizing<String>,
-    signed_headers: String,
-}
-
-impl Canonical {
-    fn of(request: &HttpRequest) -> Result<Self> {
-        let (_, after_scheme) = split_scheme(&request.url).unwrap_or_default();
-        let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-        let (authority, rest) = after_scheme.split_at(end);
-        if authority.is_empty() {
-            return Err(Error::invalid("the URL of a request has no host"));
-        }
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let path = if path.is_empty() { "/" } else { path };
-        // Both lists are in order while they grow: they are short.
-        let mut pairs: Vec<(&str, &str)> = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let pair = pair.split_once('=').unwrap_or((pair, ""));
-            pairs.insert(pairs.partition_point(|known| *known < pair), pair);
-        }
-        let pairs: Vec<String> =
-            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-
-        let mut headers: Vec<(String, String)> = vec![("host".to_owned(), collapsed(authority))];
-        for (name, value) in &request.headers {
-            let (name, value) = (name.to_ascii_lowercase(), collapsed(value));
-            if matches!(name.as_str(), "authorization" | "user-agent" | "host") {
-                continue;
-            }
-            match headers.binary_search_by(|(known, _)| known.cmp(&name)) {
-                // The values of a header that stands twice keep their order.
-                Ok(place) => {
-                    headers[place].1.push(',');
-                    headers[place].1.push_str(&value);
-                }
-                Err(place) => headers.insert(place, (name, value)),
-            }
-        }
-        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        let signed_headers = names.join(";");
-
-        let mut text = Zeroizing::new(String::with_capacity(4096));
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{}\n{path}\n{}\n", request.method, pairs.join("&"));
-        for (name, value) in &headers {
-            let _ = writeln!(text, "{name}:{value}");
-        }
-        let _ = write!(text, "\n{signed_headers}\n{}", hex(&Sha256::digest(&request.body)));
-        Ok(Canonical { text, signed_headers })
+fn canonical(request: &HttpRequest) -> Result<Canonical> {
+    let (host, path, query) = url_parts(&request.url)?;
+    let path = if path.is_empty() { "/" } else { path };
+    // Both lists are in order while they grow: they are short.
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let pair = pair.split_once('=').unwrap_or((pair, ""));
+        pairs.insert(pairs.partition_point(|known| *known < pair), pair);
     }
+    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+
+    let mut headers: Vec<(String, String)> = vec![("host".to_owned(), collapsed(host))];
+    for (name, value) in &request.headers {
+        let (name, value) = (name.to_ascii_lowercase(), collapsed(value));
+        if matches!(name.as_str(), "authorization" | "user-agent" | "host") {
+            continue;
+        }
+        match headers.binary_search_by(|(known, _)| known.cmp(&name)) {
+            // The values of a header that stands twice keep their order.
+            Ok(place) => {
+                headers[place].1.push(',');
+                headers[place].1.push_str(&value);
+            }
+            Err(place) => headers.insert(place, (name, value)),
+        }
+    }
+    let hashed = hex(&Sha256::digest(&request.body));
+    Ok(Canonical::new(&request.method, path, &pairs.join("&"), &headers, &hashed))
 }
 
 /// Without blanks at the ends, and with one where there are several.
@@ -166,7 +131,7 @@ mod tests {
             .to_vec(),
             body: Vec::new(),
         };
-        let canonical = Canonical::of(&request).expect("a canonical form");
+        let canonical = canonical(&request).expect("a canonical form");
         assert_eq!(
             *canonical.text,
             "GET\n/\na=0&a=1&b=2&c=\nhost:example.com:8443\nx-one:1\nx-two:b b,c\n\n\

@@ -13,7 +13,10 @@ use crate::transport::HttpResponse;
 /// The first row that fits counts.
 const NAMES: [(Category, &str); 8] = [
     (Category::NotFound, "KeyNotFound SecretNotFound"),
-    (Category::InvalidState, "KeyDisabled SecretDisabled KeyNotYetValid KeyExpired"),
+    (
+        Category::InvalidState,
+        "KeyDisabled SecretDisabled KeyNotYetValid KeyExpired KeyOperationForbidden",
+    ),
     (Category::PendingDeletion, "ObjectIsDeletedButRecoverable ObjectIsBeingDeleted"),
     (Category::Conflict, "Conflict"),
     (

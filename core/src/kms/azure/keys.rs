@@ -67,12 +67,7 @@ impl AzureConfig {
             Request::Verify { key, algorithm, input, signature } => {
                 let response = self.look_up(link, KeyName::of(self, key)?).await?;
                 let public = PublicKey(public_key(usable(&response)?.jwk)?);
-                match input {
-                    SignInput::Message(message) => public.verify(*algorithm, message, signature),
-                    SignInput::Digest(digest) => {
-                        public.verify_digest(*algorithm, digest, signature)
-                    }
-                }?;
+                input.verify(&public, *algorithm, signature)?;
                 Ok(Response::Verified)
             }
             Request::GetPublicKey { key } => {
@@ -122,7 +117,7 @@ impl AzureConfig {
         wrapped: &WrappedKey,
         demanded: Option<&KeyUri>,
     ) -> Result<DataKeyReply> {
-        let name = KeyName::of(self, demanded.unwrap_or(&wrapped.key))?;
+        let name = self.demanded(demanded, &wrapped.key)?;
         let found = recorded(name, &wrapped.params)?;
         let algorithm = one_of(&wrapped.params, &[RSA, AES_WRAP])?;
         let mut members = Members::new(0);
@@ -130,6 +125,19 @@ impl AzureConfig {
         members.text("value", base64url(&wrapped.ciphertext)?);
         let response = found.post(link, "unwrapkey", members).await?;
         data_key(bytes(answer(&response)?, "value")?, false)
+    }
+
+    /// The name of the key that a record is of, which is the one that is demanded: the version of
+    /// one key is none of another, and the service would say that it is not there.
+    fn demanded<'k>(&self, demanded: Option<&'k KeyUri>, key: &'k KeyUri) -> Result<KeyName<'k>> {
+        let of_record = KeyName::of(self, key)?;
+        let Some(demanded) = demanded else { return Ok(of_record) };
+        let demanded = KeyName::of(self, demanded)?;
+        if demanded.name.eq_ignore_ascii_case(of_record.name) {
+            Ok(demanded)
+        } else {
+            Err(Error::authentication())
+        }
     }
 
     async fn encrypt(
@@ -179,7 +187,7 @@ impl AzureConfig {
         let mut record = Record::decode(ciphertext)?;
         let key = demanded.or(record.key.as_ref()).cloned();
         let key = key.ok_or_else(|| refused("the key of a ciphertext must be named"))?;
-        let name = KeyName::of(self, &key)?;
+        let name = self.demanded(Some(&key), record.key.as_ref().unwrap_or(&key))?;
         if record.key.is_none() {
             // The vendor's own: of the version that is named, by the usual algorithm.
             let version = name.version.ok_or_else(|| refused("the version must be named"))?;

@@ -1,5 +1,8 @@
 //! What a provider can, as data: to be asked before a call is made.
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, Result};
 use crate::kms::admin::AdminRequest;
 use crate::kms::{Request, SignInput};
@@ -166,6 +169,17 @@ pub enum Support {
     Absent,
 }
 
+impl Support {
+    /// `native`, `composed` or `absent`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Support::Native => "native",
+            Support::Composed => "composed",
+            Support::Absent => "absent",
+        }
+    }
+}
+
 /// How a provider binds the encryption context, beside the envelope, which binds it in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContextForm {
@@ -236,9 +250,59 @@ impl Capabilities {
     /// `invalid_argument`, with [`Unsupported`] as its source, for what there is not.
     pub(crate) fn check(&self, capability: Capability) -> Result<()> {
         if self.support(capability) == Support::Absent {
-            return Err(Unsupported { provider: self.scheme, capability }.into());
+            let (provider, what) = (self.scheme, capability.as_str());
+            return Err(Unsupported { provider, what, capability: Some(capability) }.into());
         }
         Ok(())
+    }
+}
+
+impl Serialize for Capabilities {
+    /// As JSON has it: `operations` by name, each `native`, `composed` or `absent`; `context` with
+    /// its `form` (`pairs`, `text`, `bytes`, `never`) and `max`; the limits; `calls` to `seal` and
+    /// to `open`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        struct Operations<'a>(&'a Capabilities);
+        impl Serialize for Operations<'_> {
+            fn serialize<S: Serializer>(
+                &self,
+                serializer: S,
+            ) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_map(
+                    Capability::ALL.iter().map(|capability| {
+                        (capability.as_str(), self.0.support(*capability).as_str())
+                    }),
+                )
+            }
+        }
+        #[derive(Serialize)]
+        struct Context {
+            form: &'static str,
+            max: Option<usize>,
+        }
+        #[derive(Serialize)]
+        struct Calls {
+            seal: u32,
+            open: u32,
+        }
+        let (form, max) = match self.context {
+            ContextForm::Map => ("pairs", None),
+            ContextForm::Text { max } => ("text", Some(max)),
+            ContextForm::Bytes => ("bytes", None),
+            ContextForm::Never => ("never", None),
+        };
+        let (seal, open) = self.calls;
+        let mut object = serializer.serialize_struct("Capabilities", 9)?;
+        object.serialize_field("scheme", self.scheme)?;
+        object.serialize_field("title", self.title)?;
+        object.serialize_field("operations", &Operations(self))?;
+        object.serialize_field("context", &Context { form, max })?;
+        object.serialize_field("max_plaintext", &self.max_plaintext)?;
+        object.serialize_field("max_secret", &self.max_secret)?;
+        object.serialize_field("key_deletion_days", &self.key_deletion_days)?;
+        object.serialize_field("alias_is_a_name", &self.alias_is_a_name)?;
+        object.serialize_field("calls", &Calls { seal, open })?;
+        object.end()
     }
 }
 
@@ -257,8 +321,9 @@ impl Capabilities {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported {
-    pub(crate) provider: &'static str,
-    pub(crate) capability: Capability,
+    provider: &'static str,
+    what: &'static str,
+    capability: Option<Capability>,
 }
 
 impl Unsupported {
@@ -267,15 +332,20 @@ impl Unsupported {
         self.provider
     }
 
-    /// What it lacks.
-    pub fn capability(&self) -> Capability {
+    /// What it lacks; `None` for what keyfold does at no cloud, such as tags.
+    pub fn capability(&self) -> Option<Capability> {
         self.capability
+    }
+
+    /// What keyfold does at no cloud, in the words of [`Capability::as_str`].
+    pub(crate) fn anywhere(provider: &'static str, what: &'static str) -> Self {
+        Unsupported { provider, what, capability: None }
     }
 }
 
 impl std::fmt::Display for Unsupported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "unsupported: {} cannot {}", self.provider, self.capability.as_str())
+        write!(f, "unsupported: {} cannot {}", self.provider, self.what)
     }
 }
 

@@ -18,12 +18,14 @@ use crate::kms::huawei::{self, HuaweiConfig};
 use crate::kms::pingan::{self, PingAnConfig};
 use crate::kms::remote::{Guarded, RemoteOptions, guard};
 use crate::kms::tencent::{self, TencentConfig};
+use crate::kms::vault::{self, VaultConfig};
 use crate::kms::{Kms, Request, Response};
 use crate::maybe_send::BoxFuture;
 use crate::transport::Transport;
 
 /// The schemes that [`connect`] knows.
-pub const SCHEMES: &[&str] = &["alibaba", "azure", "google", "huawei", "pingan", "tencent"];
+pub const SCHEMES: &[&str] =
+    &["alibaba", "azure", "google", "huawei", "pingan", "tencent", "vault"];
 
 /// A KMS of a cloud: its calls are repeated where that helps, it is left alone where it does not
 /// answer, and given up in time. What administers it is sent once.
@@ -130,6 +132,7 @@ pub fn config(uri: &str, places: &Places) -> Result<CloudConfig> {
         "huawei" => Ok(HuaweiConfig::of_place(name, place)?.into()),
         "pingan" => Ok(PingAnConfig::of_place(name, place)?.into()),
         "tencent" => Ok(TencentConfig::of_place(name, place)?.into()),
+        "vault" => Ok(VaultConfig::of_place(name, place)?.into()),
         _ => Err(Error::invalid(format!("a cloud is one of {}", SCHEMES.join(", ")))),
     }
 }
@@ -154,6 +157,7 @@ pub fn capabilities(scheme: &str) -> Option<&'static Capabilities> {
         "huawei" => Some(&huawei::CAPABILITIES),
         "pingan" => Some(&pingan::CAPABILITIES),
         "tencent" => Some(&tencent::CAPABILITIES),
+        "vault" => Some(&vault::CAPABILITIES),
         _ => None,
     }
 }

@@ -93,7 +93,7 @@ impl<'a> Exchange<'a> {
 
 impl Machine for Exchange<'_> {
     fn request(&mut self, credentials: &Credentials, now: Duration) -> Result<HttpRequest> {
-        let at = self.provider.skew().corrected(now);
+        let at = self.provider.site().skew().corrected(now);
         // Another one for each turn: some services take a number once.
         let mut nonce = [0; 16];
         self.rng.fill(&mut nonce)?;
@@ -112,7 +112,7 @@ impl Machine for Exchange<'_> {
         match fault.category {
             Category::Clock
                 if !self.corrected
-                    && self.provider.skew().learn(&response, self.signed_at, now) =>
+                    && self.provider.site().skew().learn(&response, self.signed_at, now) =>
             {
                 self.corrected = true;
                 return Ok(Turn::Send);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{CloudUri, SCHEMES};
 use crate::error::{Error, Result};
 
 /// What configuration says about a place; everything has a default.
@@ -28,8 +29,60 @@ pub struct Place {
     /// The address of the password safe.
     pub secrets: Option<String>,
     /// What else the provider's configuration has, by name; each provider's page in
-    /// docs/providers.md lists its settings.
+    /// docs/providers lists its settings.
     pub settings: BTreeMap<String, String>,
+}
+
+impl FromIterator<(String, String)> for Place {
+    /// A place out of one table of words, as configurations have them: `region`, `keys`, `secrets`,
+    /// and everything else a setting.
+    ///
+    /// ```
+    /// use keyfold::kms::cloud::Place;
+    ///
+    /// let table = [("region", "cn-north-4"), ("project", "0123456789abcdef")];
+    /// let place: Place = table.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    /// assert_eq!(place.region.as_deref(), Some("cn-north-4"));
+    /// assert_eq!(place.settings["project"], "0123456789abcdef");
+    /// ```
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(table: I) -> Self {
+        let mut place = Place::default();
+        for (name, value) in table {
+            match name.as_str() {
+                "region" => place.region = Some(value),
+                "keys" => place.keys = Some(value),
+                "secrets" => place.secrets = Some(value),
+                _ => _ = place.settings.insert(name, value),
+            }
+        }
+        place
+    }
+}
+
+/// Checks what places are called: one under a name that no KMS has would change nothing. What they
+/// say is checked by the provider when it is needed.
+///
+/// ```
+/// use keyfold::kms::cloud::{Place, check_places};
+///
+/// assert!(check_places(&[("tencent://office".into(), Place::default())].into()).is_ok());
+/// assert!(check_places(&[("tencent:office".into(), Place::default())].into()).is_err());
+/// ```
+///
+/// # Errors
+/// `invalid_argument` for a name that is not `SCHEME://PLACE` of a cloud.
+pub fn check_places(places: &Places) -> Result<()> {
+    let known = |name: &String| {
+        let uri = CloudUri::parse(name).ok();
+        uri.is_some_and(|uri| uri.name().is_none() && SCHEMES.contains(&uri.scheme()))
+    };
+    match places.keys().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let detail = format!("the place {name} has not the form SCHEME://PLACE of a cloud");
+            Err(Error::invalid(detail))
+        }
+    }
 }
 
 impl Place {

@@ -68,12 +68,7 @@ impl GoogleConfig {
                 check_algorithm(&answer.text("algorithm")?, *algorithm)?;
                 let public = PublicKey::from_spki_der(&spki(answer)?);
                 let public = public.map_err(|_| not_understood())?;
-                match input {
-                    SignInput::Message(message) => public.verify(*algorithm, message, signature),
-                    SignInput::Digest(digest) => {
-                        public.verify_digest(*algorithm, digest, signature)
-                    }
-                }?;
+                input.verify(&public, *algorithm, signature)?;
                 Ok(Response::Verified)
             }
             Request::GetPublicKey { key } => {

@@ -10,7 +10,7 @@ use crate::kms::service_error::{ServiceError, retry_after, token};
 use crate::transport::HttpResponse;
 
 /// The first row that fits counts.
-const NAMES: [(Category, &str); 12] = [
+const NAMES: [(Category, &str); 13] = [
     (
         Category::NotFound,
         "KMS.0207 KMS.0316 KMS.3901 CSMS.0005 CSMS.0106 CSMS.0205 CSMS.0206 CSMS.0207 APIGW.0101",
@@ -24,8 +24,9 @@ const NAMES: [(Category, &str); 12] = [
     (Category::Ciphertext, "KMS.2201 KMS.2203 KMS.2204 KMS.2103 KMS.0311 CSMS.0401"),
     // What the gateway says of a date, of a token and of a signature alike.
     (Category::Clock, "APIGW.0301 APIGW.0303 APIG.0301 APIG.0303"),
-    // With the status of a caller who may not.
-    (Category::Unauthenticated, "KMS.0301 KMS.0302 KMS.0303 KMS.0304 KMS.0305 KMS.0321 CSMS.0301"),
+    // What is said of a token of IAM, with the status of a caller who may not: it may have ended.
+    (Category::Expired, "KMS.0301 KMS.0302 KMS.0303 KMS.0304 KMS.0305 CSMS.0301"),
+    (Category::Unauthenticated, "KMS.0321"),
     (
         Category::Denied,
         "KMS.0306 KMS.0307 KMS.0314 KMS.0322 KMS.0326 KMS.0327 KMS.0330 CSMS.0302 APIGW.0302 \

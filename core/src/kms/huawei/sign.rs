@@ -8,8 +8,8 @@ use crate::credentials::{Credentials, Kind};
 use crate::crypto::hash::{Sha256, Sm3, hmac_sha256, hmac_sm3};
 use crate::crypto::kdf::hkdf_sha256;
 use crate::error::{Error, Result};
-use crate::kms::endpoint::split_scheme;
 use crate::kms::moment;
+use crate::kms::signing::{Canonical, url_parts};
 use crate::kms::wire::hex;
 use crate::transport::HttpRequest;
 
@@ -88,8 +88,8 @@ pub fn sign(
     if let Some(token) = &key.session_token {
         request.headers.push(("x-security-token".to_owned(), token.to_string()));
     }
-    let (canonical, signed_headers) = canonical(request, signing)?;
-    let hashed = hex(&signing.digest(canonical.as_bytes()));
+    let Canonical { text, signed_headers } = canonical(request, signing)?;
+    let hashed = hex(&signing.digest(text.as_bytes()));
     let name = signing.name();
     let (signature, who) = match signing {
         Signing::V11 { region, service } => {
@@ -120,18 +120,10 @@ pub fn sign(
     Ok(())
 }
 
-/// The text of a request that is hashed, which holds the token of a session, and the names of its
-/// headers.
-fn canonical(request: &HttpRequest, signing: &Signing) -> Result<(Zeroizing<String>, String)> {
-    let (_, after_scheme) = split_scheme(&request.url).unwrap_or_default();
-    let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-    let (host, rest) = after_scheme.split_at(end);
-    if host.is_empty() {
-        return Err(Error::invalid("the URL of a request has no host"));
-    }
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+fn canonical(request: &HttpRequest, signing: &Signing) -> Result<Canonical> {
+    let (host, path, query) = url_parts(&request.url)?;
     // Not so in the URL itself.
-    let slash = if path.ends_with('/') { "" } else { "/" };
+    let path = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
     let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     pairs.sort_by_key(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut headers: Vec<(String, &str)> = vec![("host".to_owned(), host)];
@@ -142,19 +134,6 @@ fn canonical(request: &HttpRequest, signing: &Signing) -> Result<(Zeroizing<Stri
         }
     }
     headers.sort();
-    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-    let signed_headers = names.join(";");
-    let mut text = Zeroizing::new(String::with_capacity(20 * 1024));
-    for part in [&request.method, "\n", path, slash, "\n", &pairs.join("&"), "\n"] {
-        text.push_str(part);
-    }
-    for (name, value) in &headers {
-        for part in [name.as_str(), ":", value, "\n"] {
-            text.push_str(part);
-        }
-    }
-    for part in ["\n", &signed_headers, "\n", &hex(&signing.digest(&request.body))] {
-        text.push_str(part);
-    }
-    Ok((text, signed_headers))
+    let hashed = hex(&signing.digest(&request.body));
+    Ok(Canonical::new(&request.method, &path, &pairs.join("&"), &headers, &hashed))
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use crate::credentials::{Credentials, Kind};
 use crate::crypto::hash::{Sha256, hmac_sha256};
 use crate::error::{Error, Result};
-use crate::kms::endpoint::split_scheme;
 use crate::kms::moment;
+use crate::kms::signing::{Canonical, derived_key, url_parts};
 use crate::kms::wire::hex;
 use crate::transport::HttpRequest;
 
@@ -60,41 +58,25 @@ pub fn sign(
         let found = request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     };
-    let (_, after_scheme) = split_scheme(&request.url).unwrap_or_default();
-    let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-    let (host, rest) = after_scheme.split_at(end);
-    let content_type = header("content-type").unwrap_or_default();
-    if host.is_empty() || content_type.is_empty() {
-        return Err(Error::invalid("a request is signed with its host and content type"));
-    }
-    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let (host, _, query) = url_parts(&request.url)?;
+    let content_type = header("content-type")
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Error::invalid("a request is signed with its content type"))?;
     let payload = match header("x-tc-content-sha256") {
         Some(unsigned @ "UNSIGNED-PAYLOAD") => Sha256::digest(unsigned.as_bytes()),
         _ => Sha256::digest(&request.body),
     };
-    let canonical = format!(
-        "{}\n/\n{query}\ncontent-type:{content_type}\nhost:{host}\n\ncontent-type;host\n{}",
-        request.method,
-        hex(&payload)
-    );
+    let headers = [("content-type".to_owned(), content_type), ("host".to_owned(), host)];
+    let Canonical { text, signed_headers } =
+        Canonical::new(&request.method, "/", query, &headers, &hex(&payload));
     let scope = format!("{day}/{service}/tc3_request");
-    let to_sign = format!(
-        "{ALGORITHM}\n{timestamp}\n{scope}\n{}",
-        hex(&Sha256::digest(canonical.as_bytes()))
-    );
-    let signing_key = key.signing_key(&scope, |secret| {
-        let mut first = Zeroizing::new(Vec::with_capacity(3 + secret.len()));
-        first.extend_from_slice(b"TC3");
-        first.extend_from_slice(secret.as_bytes());
-        let mut derived = Zeroizing::new(hmac_sha256(&first, &[day.as_bytes()]));
-        for part in [service, "tc3_request"] {
-            derived = Zeroizing::new(hmac_sha256(&*derived, &[part.as_bytes()]));
-        }
-        derived
-    });
+    let to_sign =
+        format!("{ALGORITHM}\n{timestamp}\n{scope}\n{}", hex(&Sha256::digest(text.as_bytes())));
+    let signing_key = key
+        .signing_key(&scope, |secret| derived_key("TC3", secret, day, &[service, "tc3_request"]));
     let signature = hex(&hmac_sha256(&*signing_key, &[to_sign.as_bytes()]));
     let value = format!(
-        "{ALGORITHM} Credential={}/{scope}, SignedHeaders=content-type;host, Signature={signature}",
+        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={signed_headers}, Signature={signature}",
         key.id
     );
     request.headers.push(("authorization".to_owned(), value));

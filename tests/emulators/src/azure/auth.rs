@@ -19,8 +19,8 @@ pub(super) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(super) const CLIENT: &str = "66666666-7777-8888-9999-000000000000";
 pub(super) const SECRET: &str = "EXAMPLE~client.secret-of-the-application";
 pub(super) const IDENTITY_HEADER: &str = "EXAMPLE-identity-header";
-/// What a token is for.
-const RESOURCE: &str = "https://vault.azure.net";
+/// What a token is for: at a vault, and at a Managed HSM.
+const RESOURCES: [&str; 2] = ["https://vault.azure.net", "https://managedhsm.azure.net"];
 /// How long a token lives, in seconds.
 const LIFE: i64 = 3599;
 /// How far a client's clock may be away, in seconds.
@@ -42,6 +42,7 @@ pub(super) fn endpoint(request: &Request) -> Option<&'static str> {
 
 pub(super) struct Auth {
     url: String,
+    resource: &'static str,
     /// The private key and the certificate of the application, in PEM.
     pub(super) certificate: String,
     /// Those that no application has.
@@ -53,10 +54,11 @@ pub(super) struct Auth {
 }
 
 impl Auth {
-    pub(super) fn new(url: &str) -> Self {
+    pub(super) fn new(url: &str, managed_hsm: bool) -> Self {
         let (certificate, public) = certificate();
         Auth {
             url: url.to_owned(),
+            resource: RESOURCES[usize::from(managed_hsm)],
             certificate,
             other_certificate: self::certificate().0,
             public,
@@ -79,8 +81,8 @@ impl Auth {
         let text = "AKV10000: Request is missing a Bearer or PoP token.";
         let wrong = "AKV10022: Invalid audience, or an invalid or expired token.";
         let text = if token.is_none() { text } else { wrong };
-        let challenge =
-            format!("Bearer authorization=\"{}/{TENANT}\", resource=\"{RESOURCE}\"", self.url);
+        let (url, resource) = (&self.url, self.resource);
+        let challenge = format!("Bearer authorization=\"{url}/{TENANT}\", resource=\"{resource}\"");
         let refusal = Refusal::new(401, "Unauthorized", text);
         Err(refusal.reply().with("www-authenticate", challenge))
     }
@@ -131,7 +133,7 @@ impl Auth {
             return refused(400, "unauthorized_client", 700_016, text);
         }
         let scopes: Vec<_> = form.text("scope").split(' ').collect();
-        if !scopes.contains(&"https://vault.azure.net/.default") {
+        if !scopes.contains(&format!("{}/.default", self.resource).as_str()) {
             return refused(
                 400,
                 "invalid_scope",
@@ -191,7 +193,7 @@ impl Auth {
             return refused("Required metadata header not specified");
         }
         let resource = request.parameter("resource").unwrap_or_default();
-        if resource.trim_end_matches('/') != RESOURCE {
+        if resource.trim_end_matches('/') != self.resource {
             return refused("The resource is not known.");
         }
         self.grant(now, "Bearer")
@@ -205,7 +207,7 @@ impl Auth {
             &json!({
                 "access_token": token, "token_type": kind, "expires_in": LIFE,
                 "ext_expires_in": LIFE, "expires_on": (now + LIFE).to_string(),
-                "resource": RESOURCE,
+                "resource": self.resource,
             }),
         )
     }

@@ -69,7 +69,7 @@ pub(super) fn perform(state: &mut State, call: &Call<'_>, words: &[&str]) -> Ans
             let notes = state.notes.entry(noted(name)).or_default();
             for member in ["contentType", "tags"] {
                 if !call.body.0[member].is_null() {
-                    notes[member] = call.body.0[member].clone();
+                    notes[&*wanted][member] = call.body.0[member].clone();
                 }
             }
             let secret = state.world.secret(name)?;
@@ -112,7 +112,7 @@ pub(super) fn perform(state: &mut State, call: &Call<'_>, words: &[&str]) -> Ans
     }
 }
 
-/// Where the notes of a secret are: its name may be a key's too.
+/// Where the notes of a secret are, by the ids of its versions: its name may be a key's too.
 fn noted(name: &str) -> String {
     format!("secret/{name}")
 }
@@ -136,13 +136,14 @@ fn set(state: &mut State, call: &Call<'_>, name: &str) -> Answer {
     let mut secret = state.world.secret(name)?.clone();
     let id = state.world.backend.hex_id();
     let value = (value.as_bytes(), false);
+    let version = id.clone();
     secret.add(&state.world.backend, &id, value, (&[], "", ""), call.now)?;
     *state.world.secret_mut(name)? = secret.clone();
     let body = &call.body.0;
     let notes = json!({
         "contentType": body["contentType"], "tags": body["tags"], "attributes": body["attributes"],
     });
-    state.notes.insert(noted(name), notes);
+    state.notes.entry(noted(name)).or_default()[version] = notes;
     let mut answer = described(state, call, &secret, last(&secret)?);
     answer["value"] = body["value"].clone();
     Ok(answer)
@@ -161,7 +162,7 @@ fn chosen<'a>(secret: &'a Secret, version: Option<&str>) -> Result<&'a SecretVer
 
 fn attributes(state: &State, secret: &Secret, version: &SecretVersion) -> Value {
     let notes = state.notes.get(&noted(&secret.name));
-    let given = notes.and_then(|notes| notes["attributes"].as_object().cloned());
+    let given = notes.and_then(|notes| notes[&*version.id]["attributes"].as_object().cloned());
     let mut attributes: Map<String, Value> = given.unwrap_or_default();
     attributes.insert("enabled".to_owned(), json!(version.state == keys::State::Enabled));
     attributes.insert("created".to_owned(), json!(version.created));
@@ -182,7 +183,8 @@ fn item(state: &State, call: &Call<'_>, secret: &Secret, version: Option<&Secret
     if let Some(shown) = shown {
         body["attributes"] = attributes(state, secret, shown);
     }
-    let notes = state.notes.get(&noted(&secret.name));
+    let notes = state.notes.get(&noted(&secret.name)).zip(shown);
+    let notes = notes.map(|(notes, shown)| &notes[&*shown.id]);
     for member in ["contentType", "tags"] {
         if let Some(found) = notes.map(|notes| &notes[member]).filter(|found| !found.is_null()) {
             body[member] = found.clone();

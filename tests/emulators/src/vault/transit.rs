@@ -65,6 +65,10 @@ pub(super) fn perform(
             state.transit.remove(*name);
             Ok(Answer::Empty)
         }
+        ("delete", ["keys", name, "soft-delete"]) => {
+            state.world.enable(name, false)?;
+            Ok(Answer::Empty)
+        }
         ("update", ["keys", name, what]) => manage(state, now, name, what, given),
         ("read", ["export", "public-key", name, version @ ..]) => {
             let key = state.world.key(name).map_err(|_| Refusal(404, Vec::new()))?;
@@ -220,7 +224,6 @@ fn manage(
             }
             config.min_available = available;
         }
-        "soft-delete" => state.world.enable(name, false)?,
         "soft-delete-restore" => state.world.enable(name, true)?,
         _ => return Err(Failure::UnknownOperation.into()),
     }

@@ -1,12 +1,11 @@
 package io.keyfold
 
 import io.keyfold.internal.Bytes
-import io.keyfold.internal.HostKms
 import io.keyfold.internal.Native
+import io.keyfold.internal.asService
 import io.keyfold.internal.calling
 import io.keyfold.internal.ffi.CacheBounds
 import io.keyfold.internal.ffi.FfiConverterTypeSpec
-import io.keyfold.internal.ffi.KeyService
 import io.keyfold.internal.ffi.Spec
 import io.keyfold.internal.ffi.defaultCacheBounds
 import io.keyfold.internal.ffi.digestLength
@@ -68,7 +67,7 @@ internal const val WORTH_THREAD = 1 shl 20
  * Every function may throw any [KeyfoldException]; those of a KMS are the `Kms…` ones. A coroutine that
  * is cancelled gives up what it waits for, and so does the KMS.
  *
- * @param kms an [EmbeddedKms], a [RemoteKms], or a KMS of the application's own.
+ * @param kms an [EmbeddedKms], a [RemoteKms], a [RouterKms] over several, or a KMS of the application's own.
  * @param keys the KMS keys where a call names none.
  * @param context the encryption context where a call names none: public, bound to what is encrypted,
  * and needed again to decrypt it.
@@ -91,12 +90,8 @@ public class Client(
 
     private val context = context.toMap()
     internal val ffi: FfiClient = calling {
-        val own = if (kms is KeyAdmin) null else KeyService.foreign(HostKms(kms))
-        try {
-            val service = own ?: (kms as KeyAdmin).service
+        kms.asService { service ->
             FfiClient(service, words(null, null, null, null), cache?.toFfi(), threads.coerceAtLeast(0).toUInt())
-        } finally {
-            own?.destroy()
         }
     }
     internal val handle: Long = ffi.handle().toLong()

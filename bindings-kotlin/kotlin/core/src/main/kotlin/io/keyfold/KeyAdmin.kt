@@ -17,11 +17,12 @@ import java.time.Instant
  *
  * @property key its full name, as a key URI.
  * @property keyId the bare id.
- * @property spec what kind of key, such as `SYMMETRIC_DEFAULT`.
+ * @property spec what kind of key, such as `SYMMETRIC_DEFAULT`, or the service's own word. What a service
+ * does not tell is empty.
  * @property usage `ENCRYPT_DECRYPT` or `SIGN_VERIFY`.
  * @property state such as `Enabled`, `Disabled`, `PendingDeletion`.
  * @property description what people should know about it.
- * @property created when it was made.
+ * @property created when it was made; 1970 where the service does not tell.
  * @property deletion when it ends, where that is decided.
  */
 public data class KeyInfo(
@@ -39,7 +40,8 @@ private fun KeyDescription.toInfo() = KeyInfo(
 
 /**
  * A KMS whose keys are managed here too: [EmbeddedKms], [RemoteKms]. A key is named by its key URI.
- * Every function may throw the `Kms…` exceptions.
+ * Every function may throw the `Kms…` exceptions, and at a cloud [KeyfoldException.Unsupported] for what
+ * that does not have; then nothing is sent.
  */
 public sealed class KeyAdmin(internal val service: KeyService) : Kms, AutoCloseable {
     override suspend fun call(request: Request): Response =
@@ -48,7 +50,8 @@ public sealed class KeyAdmin(internal val service: KeyService) : Kms, AutoClosea
     /**
      * Makes a KMS key, and a name for it; answers its full name.
      *
-     * @param alias `alias/` and letters, digits, `/`, `_`, `-`.
+     * @param alias `alias/` and letters, digits, `/`, `_`, `-`; at a cloud what that takes for a name. Some
+     * demand one.
      * @param spec `SYMMETRIC_DEFAULT`; `RSA_2048` to `RSA_4096`, `ECC_NIST_P256` to `P521`,
      * `ECC_SECG_P256K1`, `ECC_NIST_EDWARDS25519`.
      * @param usage `ENCRYPT_DECRYPT` or `SIGN_VERIFY`; needed for RSA only.
@@ -86,8 +89,8 @@ public sealed class KeyAdmin(internal val service: KeyService) : Kms, AutoClosea
         waiting { service.setDescription(key, description) }
 
     /**
-     * Ends a key after a waiting period of 7 to 30 [days]; answers when. When it is gone, everything
-     * encrypted under it is lost for good.
+     * Ends a key after a waiting period of 7 to 30 [days], or as long as a cloud allows; answers when. When
+     * it is gone, everything encrypted under it is lost for good.
      */
     public suspend fun scheduleKeyDeletion(key: String, days: Int = 30): Instant =
         Instant.ofEpochMilli(waiting { service.scheduleKeyDeletion(key, days.toUInt()) }.toLong())

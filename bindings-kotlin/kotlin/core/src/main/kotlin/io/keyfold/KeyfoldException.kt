@@ -49,9 +49,14 @@ public sealed class KeyfoldException(
     public val retryable: Boolean get() = retry is Retry.Later
 
     /** A call was made with values that can never be right. */
-    public class InvalidArgument @JvmOverloads constructor(
+    public open class InvalidArgument @JvmOverloads constructor(
         detail: String, retry: Retry = Retry.Never, serviceMessage: String? = null, cause: Throwable? = null,
     ) : KeyfoldException("invalid_argument", detail, retry, serviceMessage, cause)
+
+    /** The KMS does not have what was asked for: nothing was sent. [Capabilities] tells beforehand. */
+    public class Unsupported @JvmOverloads constructor(
+        detail: String, retry: Retry = Retry.Never, serviceMessage: String? = null, cause: Throwable? = null,
+    ) : InvalidArgument(detail, retry, serviceMessage, cause)
 
     /** The bytes are not an envelope of a known form. */
     public class MalformedEnvelope @JvmOverloads constructor(

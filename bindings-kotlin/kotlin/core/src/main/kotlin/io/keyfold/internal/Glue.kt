@@ -32,14 +32,15 @@ internal object Origins {
 }
 
 internal fun exception(
-    code: String, detail: String, retry: Retry, origin: ULong, said: String?,
+    code: String, detail: String, retry: Retry, origin: ULong, said: String?, unsupported: Boolean = false,
 ): KeyfoldException {
     val cause = if (origin == 0uL) null else Origins.get(origin)
+    if (unsupported) return KeyfoldException.Unsupported(detail, retry, said, cause)
     return KeyfoldException.of(code, detail, retry, said, cause)
 }
 
 internal fun Failure.toException(): KeyfoldException = when (this) {
-    is Failure.Failed -> exception(code, detail, retry.toRetry(), origin, said)
+    is Failure.Failed -> exception(code, detail, retry.toRetry(), origin, said, unsupported)
 }
 
 private fun FfiRetry.toRetry(): Retry = when (this) {
@@ -52,14 +53,14 @@ private fun FfiRetry.toRetry(): Retry = when (this) {
 internal fun Throwable.toFailure(): Failure {
     val origin = Origins.keep(this)
     if (this !is KeyfoldException) {
-        return Failure.Failed("", "", FfiRetry.Never, origin, null)
+        return Failure.Failed("", "", FfiRetry.Never, origin, null, false)
     }
     val retry = when (val retry = retry) {
         Retry.Never -> FfiRetry.Never
         Retry.AfterChange -> FfiRetry.AfterChange
         is Retry.Later -> FfiRetry.Later(retry.after?.toMillis()?.toULong())
     }
-    return Failure.Failed(code, detail, retry, origin, null)
+    return Failure.Failed(code, detail, retry, origin, null, this is KeyfoldException.Unsupported)
 }
 
 /**

@@ -3,7 +3,10 @@ package io.keyfold.internal
 
 import io.keyfold.AccessKey
 import io.keyfold.HttpTransport
+import io.keyfold.KeyAdmin
 import io.keyfold.RootSealer
+import io.keyfold.RouterKms
+import io.keyfold.internal.ffi.Application
 import io.keyfold.internal.ffi.Credential
 import io.keyfold.internal.ffi.ForeignCredentials
 import io.keyfold.internal.ffi.ForeignKms
@@ -13,6 +16,7 @@ import io.keyfold.internal.ffi.HttpHeader
 import io.keyfold.internal.ffi.HttpRequest
 import io.keyfold.internal.ffi.HttpResponse
 import io.keyfold.internal.ffi.KmsRequest
+import io.keyfold.internal.ffi.KeyService
 import io.keyfold.internal.ffi.KmsResponse
 import io.keyfold.internal.ffi.Observer
 import io.keyfold.internal.ffi.Timer
@@ -25,6 +29,19 @@ import io.keyfold.HttpRequest as PublicRequest
 internal class HostKms(private val kms: Kms) : ForeignKms {
     override suspend fun call(request: KmsRequest): KmsResponse =
         withContext(Dispatchers.IO) { called { kms.call(request.toPublic()).toFfi() } }
+}
+
+/** Uses a KMS as the library knows it: one of the caller's own only for so long. */
+internal inline fun <T> Kms.asService(use: (KeyService) -> T): T = when (this) {
+    is KeyAdmin -> use(service)
+    is RouterKms -> use(service)
+    else -> KeyService.foreign(HostKms(this)).let { own ->
+        try {
+            use(own)
+        } finally {
+            own.destroy()
+        }
+    }
 }
 
 internal class HostTransport(private val transport: HttpTransport) : ForeignTransport {
@@ -51,7 +68,8 @@ internal class HostAccessKey(private val key: suspend () -> AccessKey) : Foreign
         withContext(Dispatchers.IO) { called { key().toFfi() } }
 }
 
-internal fun AccessKey.toFfi() = Credential.AccessKey(id, secret, sessionToken)
+internal fun AccessKey.toFfi() =
+    Credential.AccessKey(id, secret, sessionToken, application?.let { Application(it.id, it.key) })
 
 internal object HostTimer : Timer {
     override suspend fun sleep(millis: ULong) {

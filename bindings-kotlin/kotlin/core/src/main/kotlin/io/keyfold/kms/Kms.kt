@@ -2,7 +2,8 @@
 package io.keyfold.kms
 
 /**
- * A KMS. [io.keyfold.EmbeddedKms] and [io.keyfold.RemoteKms] are two; an application may bring its own.
+ * A KMS. [io.keyfold.EmbeddedKms], [io.keyfold.RemoteKms] and [io.keyfold.RouterKms] are three; an
+ * application may bring its own.
  *
  * An implementation may throw any [io.keyfold.KeyfoldException], whose code arrives; anything else it
  * throws becomes [io.keyfold.KeyfoldException.KmsUnavailable] with that as its cause.

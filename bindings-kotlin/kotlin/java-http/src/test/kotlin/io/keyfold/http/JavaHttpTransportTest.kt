@@ -1,6 +1,7 @@
 package io.keyfold.http
 
 import io.keyfold.HttpTransport
+import io.keyfold.transport.CloudTests
 import io.keyfold.transport.NetworkTests
 import io.keyfold.transport.ServerTests
 import io.keyfold.transport.Tls
@@ -14,6 +15,14 @@ import java.net.http.HttpClient
 import java.time.Duration
 
 private const val NO_SERVER = "KEYFOLD_COMMAND names no keyfold: cargo xtask test --only binding-kotlin sets it"
+
+private const val NO_EMULATOR =
+    "KEYFOLD_EMULATOR names no emulator: cargo xtask test --only binding-kotlin sets it"
+
+@EnabledIfEnvironmentVariable(named = "KEYFOLD_EMULATOR", matches = ".+", disabledReason = NO_EMULATOR)
+class JavaHttpCloudTest : CloudTests() {
+    override fun transport(): HttpTransport = JavaHttpTransport()
+}
 
 @EnabledIfEnvironmentVariable(named = "KEYFOLD_COMMAND", matches = ".+", disabledReason = NO_SERVER)
 class JavaHttpServerTest : ServerTests() {

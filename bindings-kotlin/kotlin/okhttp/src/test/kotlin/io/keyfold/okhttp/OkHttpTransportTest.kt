@@ -1,6 +1,7 @@
 package io.keyfold.okhttp
 
 import io.keyfold.HttpTransport
+import io.keyfold.transport.CloudTests
 import io.keyfold.transport.NetworkTests
 import io.keyfold.transport.ServerTests
 import io.keyfold.transport.Tls
@@ -10,6 +11,14 @@ import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
 import java.time.Duration
 
 private const val NO_SERVER = "KEYFOLD_COMMAND names no keyfold: cargo xtask test --only binding-kotlin sets it"
+
+private const val NO_EMULATOR =
+    "KEYFOLD_EMULATOR names no emulator: cargo xtask test --only binding-kotlin sets it"
+
+@EnabledIfEnvironmentVariable(named = "KEYFOLD_EMULATOR", matches = ".+", disabledReason = NO_EMULATOR)
+class OkHttpCloudTest : CloudTests() {
+    override fun transport(): HttpTransport = OkHttpTransport()
+}
 
 @EnabledIfEnvironmentVariable(named = "KEYFOLD_COMMAND", matches = ".+", disabledReason = NO_SERVER)
 class OkHttpServerTest : ServerTests() {

@@ -1,5 +1,6 @@
 package io.keyfold.readme
 
+import io.keyfold.AccessKey
 import io.keyfold.Client
 import io.keyfold.EmbeddedKms
 import kotlinx.coroutines.runBlocking
@@ -37,6 +38,8 @@ abstract class World : AutoCloseable {
     protected val input: InputStream = ByteArrayInputStream(sealed)
 
     protected suspend fun newestToken(): String = "a.token.of.the.day"
+
+    protected suspend fun newestAccessKey(): AccessKey = AccessKey("AKIDEXAMPLE", "secret")
 
     override fun close() {
         client.close()
