@@ -133,11 +133,12 @@ impl Relay {
             address: String::new(),
         };
         relay.keyfold(&["init"]).assert().success();
-        let mut places = String::new();
-        for (uri, place) in &relay.clouds.places {
+        let place = |(uri, place): (&String, &Place)| {
             let url = place.keys.as_ref().expect("an address");
-            places += &format!("[places.\"{uri}\"]\nkeys = \"{url}\"\nsecrets = \"{url}\"\n");
-        }
+            format!("[places.\"{uri}\"]\nkeys = \"{url}\"\nsecrets = \"{url}\"\n")
+        };
+        let places: Vec<String> = relay.clouds.places.iter().map(place).collect();
+        let places = places.concat();
         fs::write(relay.path("kms/config.toml"), places).expect("written");
         fs::write(relay.path("serve.toml"), relay.configuration()).expect("written");
         let fixed = ["serve", "--listen", "127.0.0.1:0", "--config", "serve.toml"];
@@ -151,7 +152,7 @@ impl Relay {
         let _ = relay.server.wait();
         relay.server = server;
         let address = line.strip_prefix("listening on http://").expect(&line).trim_end();
-        relay.address = address.to_owned();
+        address.clone_into(&mut relay.address);
         relay
     }
 
@@ -718,8 +719,10 @@ fn a_cloud_that_binds_no_context_limits_nobody_to_one() {
 fn the_command_line_goes_through_a_relay() {
     let relay = Relay::start(&[]);
     let (address, key) = (&relay.address, relay.clouds.key.to_string());
-    let mut configuration = format!("[profiles.phone]\nkms = \"keyfold+http://{address}\"\n");
-    configuration += &format!("relay = [\"{TENCENT}\"]\nseal = true\n");
+    let configuration = format!(
+        "[profiles.phone]\nkms = \"keyfold+http://{address}\"\n\
+         relay = [\"{TENCENT}\"]\nseal = true\n"
+    );
     fs::create_dir(relay.path("phone")).expect("a folder");
     fs::write(relay.path("phone/config.toml"), configuration).expect("written");
     fs::write(relay.path("report"), "figures").expect("written");
