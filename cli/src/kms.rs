@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keyfold::credentials::{Credentials, CredentialsProvider, StaticCredentials};
 use keyfold::kms::aws::{AWS_SCHEME, KEYFOLD_SCHEME};
 use keyfold::kms::cloud::{self, CloudUri, ConnectedCloud};
+use keyfold::kms::sealing::Sealing;
 use keyfold::{Error, ErrorCode, KeyUri, Retry, SecretBytes};
 use keyfold_transport::{
     Environment, FileToken, HttpOptions, HttpTransport, RemoteKms, RemoteOptions, aws_credentials,
@@ -126,6 +127,7 @@ impl Network {
             region: region.or_else(|| profile.region.clone()),
             fips: profile.fips,
             dual_stack: profile.dual_stack,
+            sealing: profile.seal.then(Sealing::ephemeral),
             ..RemoteOptions::default()
         };
         let environment = Environment::of_process();

@@ -90,6 +90,11 @@ pub(crate) struct Profile {
     pub(crate) credentials_file: Option<PathBuf>,
     /// At other clouds: the section of that file.
     pub(crate) credentials_profile: Option<String>,
+    /// At keyfold's server: clouds, `SCHEME://PLACE`, whose keys are asked for through it.
+    pub(crate) relay: Vec<String>,
+    /// At keyfold's server: whether such clouds seal data keys to this command, so that the server
+    /// does not see them.
+    pub(crate) seal: bool,
     /// At AWS: the endpoints for FIPS 140.
     pub(crate) fips: bool,
     /// At AWS: the endpoints that have IPv6 too.

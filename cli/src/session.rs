@@ -194,6 +194,12 @@ impl Session {
         for key in keys {
             match (place_of(key), &self.target) {
                 (Some(place), Target::Cloud { uri, .. }) if place == *uri => own = true,
+                // The server asks it.
+                (Some(place), Target::Remote { .. })
+                    if self.configuration.profile.relay.contains(&place) =>
+                {
+                    own = true;
+                }
                 (Some(place), _) => _ = places.insert(place),
                 // The embedded KMS is beside every cloud.
                 (None, Target::Cloud { .. }) => beside = true,

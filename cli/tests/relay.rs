@@ -14,9 +14,11 @@ use assert_cmd::assert::OutputAssertExt;
 use keyfold::credentials::{Credentials, StaticCredentials};
 use keyfold::kms::admin::{AdminRequest, AdminResponse, KeyKind, KeyUse, KmsAdmin};
 use keyfold::kms::cloud::{ConnectedCloud, Place, Places};
-use keyfold::sign::SignatureAlgorithm;
+use keyfold::kms::sealing::Sealing;
+use keyfold::sign::{KeySpec, SignatureAlgorithm, SigningKey};
 use keyfold::{Client, EncryptionContext, ErrorCode, KeyUri, Keyring, RetryLimits, SecretBytes};
 use keyfold_emulators::{Emulator, Fault, Options, Provider};
+use keyfold_kms::types::Blob;
 use keyfold_transport::{
     CloudChoice, Environment, HttpOptions, HttpTransport, RemoteKms, RemoteOptions,
     cloud_credentials, connect, connect_cloud,
@@ -26,6 +28,7 @@ use serde_json::{Value, json};
 
 const TENCENT: &str = "tencent://ap-guangzhou";
 const HUAWEI: &str = "huawei://cn-north-4";
+const ALIBABA: &str = "alibaba://cn-hangzhou";
 /// A value of the context, which no log and no record may show.
 const TENANT: &str = "acme-of-the-context";
 const SECRET: &str = "correct-horse-battery";
@@ -34,6 +37,7 @@ const SECRET: &str = "correct-horse-battery";
 struct Clouds {
     tencent: Option<Emulator>,
     huawei: Emulator,
+    alibaba: Emulator,
     environment: BTreeMap<String, String>,
     places: Places,
     /// The URIs of a key at each, and of one that signs.
@@ -46,8 +50,10 @@ impl Clouds {
     fn start() -> Self {
         let start = |provider| Emulator::start(provider, Options::default()).expect("an emulator");
         let (tencent, huawei) = (start(Provider::Tencent), start(Provider::Huawei));
+        let alibaba = start(Provider::Alibaba);
         let mut environment = tencent.environment();
         environment.extend(huawei.environment());
+        environment.extend(alibaba.environment());
         let place = |cloud: &Emulator| {
             let url = Some(cloud.url().to_owned());
             Place { keys: url.clone(), secrets: url, ..Place::default() }
@@ -55,10 +61,12 @@ impl Clouds {
         let mut places = Places::new();
         places.insert(TENCENT.to_owned(), place(&tencent));
         places.insert(HUAWEI.to_owned(), place(&huawei));
+        places.insert(ALIBABA.to_owned(), place(&alibaba));
         let none: KeyUri = "keyfold:none".parse().expect("a key URI");
         let (key, other, signs) = (none.clone(), none.clone(), none);
         let tencent = Some(tencent);
-        let mut clouds = Clouds { tencent, huawei, environment, places, key, other, signs };
+        let mut clouds =
+            Clouds { tencent, huawei, alibaba, environment, places, key, other, signs };
         let (symmetric, encrypts) = (KeyKind::Symmetric, KeyUse::EncryptDecrypt);
         clouds.key = clouds.create(TENCENT, symmetric, encrypts);
         clouds.other = clouds.create(HUAWEI, symmetric, encrypts);
@@ -67,7 +75,13 @@ impl Clouds {
     }
 
     fn create(&self, place: &str, kind: KeyKind, usage: KeyUse) -> KeyUri {
-        let alias = Some(format!("made-{}", kind.as_str().to_ascii_lowercase().replace('_', "-")));
+        let alias = format!("made-{}", kind.as_str().to_ascii_lowercase().replace('_', "-"));
+        self.create_as(place, kind, usage, &alias)
+    }
+
+    fn create_as(&self, place: &str, kind: KeyKind, usage: KeyUse, alias: &str) -> KeyUri {
+        // Alibaba's begin in a way of their own, and need not be there.
+        let alias = (place != ALIBABA).then(|| alias.to_owned());
         let create = AdminRequest::CreateKey { kind, usage, alias, description: None };
         match block_on(self.connect(place).administer(&create)).expect("a key") {
             AdminResponse::Key(key) => key.key,
@@ -119,11 +133,12 @@ impl Relay {
             address: String::new(),
         };
         relay.keyfold(&["init"]).assert().success();
-        let mut places = String::new();
-        for (uri, place) in &relay.clouds.places {
+        let place = |(uri, place): (&String, &Place)| {
             let url = place.keys.as_ref().expect("an address");
-            places += &format!("[places.\"{uri}\"]\nkeys = \"{url}\"\nsecrets = \"{url}\"\n");
-        }
+            format!("[places.\"{uri}\"]\nkeys = \"{url}\"\nsecrets = \"{url}\"\n")
+        };
+        let places: Vec<String> = relay.clouds.places.iter().map(place).collect();
+        let places = places.concat();
         fs::write(relay.path("kms/config.toml"), places).expect("written");
         fs::write(relay.path("serve.toml"), relay.configuration()).expect("written");
         let fixed = ["serve", "--listen", "127.0.0.1:0", "--config", "serve.toml"];
@@ -137,7 +152,7 @@ impl Relay {
         let _ = relay.server.wait();
         relay.server = server;
         let address = line.strip_prefix("listening on http://").expect(&line).trim_end();
-        relay.address = address.to_owned();
+        address.clone_into(&mut relay.address);
         relay
     }
 
@@ -147,7 +162,7 @@ impl Relay {
         format!(
             r#"
 [relay]
-upstreams = ["{TENCENT}"]
+upstreams = ["{TENCENT}", "{ALIBABA}", "azure://vault"]
 timeout_seconds = 5
 
 [[relay.rules]]
@@ -159,6 +174,16 @@ allow = ["kms:GenerateDataKey*", "kms:Decrypt"]
 key = "{TENCENT}/*"
 principals = ["{principal}/all*"]
 allow = ["*"]
+
+[[relay.rules]]
+key = "{ALIBABA}/*"
+principals = ["{principal}/all"]
+allow = ["kms:*"]
+
+[[relay.rules]]
+key = "azure://vault/*"
+principals = ["{principal}/all"]
+allow = ["kms:*"]
 
 [[relay.rules]]
 key = "{HUAWEI}/*"
@@ -194,11 +219,15 @@ allow = ["kms:*"]
     }
 
     fn connect(&self, token: &str) -> RemoteKms {
+        self.connect_with(token, None)
+    }
+
+    fn connect_with(&self, token: &str, sealing: Option<Sealing>) -> RemoteKms {
         let token = SecretBytes::new(token.as_bytes().to_vec());
         let credentials = Credentials::bearer(&token).expect("a token");
         let transport = HttpTransport::new(&HttpOptions::default()).expect("a transport");
         let retry = RetryLimits { max_retries: 0, ..RetryLimits::default() };
-        let options = RemoteOptions { retry, ..RemoteOptions::default() };
+        let options = RemoteOptions { retry, sealing, ..RemoteOptions::default() };
         let uri = format!("keyfold+http://{}", self.address);
         connect(&uri, Arc::new(StaticCredentials::new(credentials)), transport, &options)
             .expect("connected")
@@ -247,6 +276,13 @@ impl Drop for Relay {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    serde_json::to_value(Blob::from(bytes))
+        .ok()
+        .and_then(|text| text.as_str().map(str::to_owned))
+        .expect("base64")
 }
 
 fn context() -> EncryptionContext {
@@ -539,6 +575,183 @@ fn a_cloud_that_fails_holds_up_nobody_else() {
 }
 
 #[test]
+fn the_relay_does_not_see_a_data_key_that_is_sealed() {
+    let relay = Relay::start(&[]);
+    let token = relay.token("all", &[]);
+    let sealed = Client::new(relay.connect_with(&token, Some(Sealing::ephemeral())));
+    let direct = relay.clouds.direct(TENCENT);
+    let cloud = relay.clouds.tencent.as_ref().expect("it is up");
+    let (key, other) = (relay.clouds.key.clone(), relay.clouds.other.clone());
+    let ring = Keyring::generate_with(key.clone());
+    block_on(async {
+        let envelope = sealed.encrypt(b"sealed", &ring, &context()).await.expect("encrypted");
+        assert!(cloud.last_request().contains("EncryptionPublicKey"));
+        assert_eq!(direct.decrypt(&envelope, &ring, &context()).await.expect("open"), b"sealed");
+        assert!(!cloud.last_request().contains("EncryptionPublicKey"));
+        assert_eq!(sealed.decrypt(&envelope, &ring, &context()).await.expect("open"), b"sealed");
+        assert!(cloud.last_request().contains("EncryptionPublicKey"));
+        let wrong = EncryptionContext::from([("tenant", "other")]);
+        assert!(sealed.decrypt(&envelope, &ring, &wrong).await.is_err());
+
+        // What would show a data key to the relay is refused, here or there.
+        relay.clouds.calls();
+        let unsealed = Keyring::generate_with(other.clone());
+        let refused = sealed.encrypt(b"x", &unsealed, &context()).await;
+        assert_eq!(code(refused), ErrorCode::KmsKeyUnavailable, "this cloud seals nothing");
+        assert_eq!(relay.clouds.calls(), BTreeMap::new());
+        let both = Keyring::generate_with(key.clone()).also_wrap_with(other);
+        assert_eq!(code(sealed.encrypt(b"x", &both, &context()).await), ErrorCode::InvalidArgument);
+        // The store's own keys are as without.
+        let own = relay.raw(&token, "TrentService.CreateKey", &json!({})).1;
+        let own = own["KeyMetadata"]["Arn"].as_str().expect("an ARN");
+        let own = Keyring::generate_with(format!("keyfold:{own}").parse().expect("a key URI"));
+        let envelope = sealed.encrypt(b"own", &own, &context()).await.expect("encrypted");
+        assert_eq!(sealed.decrypt(&envelope, &own, &context()).await.expect("open"), b"own");
+    });
+
+    // On the wire: a ciphertext for the recipient, and no plaintext.
+    let pair = SigningKey::generate(KeySpec::Rsa2048, &keyfold::SystemRng).expect("a key pair");
+    let public = pair.public_key().to_spki_der();
+    let public = base64(&public);
+    let recipient = json!({ "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "PublicKey": public });
+    let generate = |recipient: &Value| json!({ "KeyId": key.as_str(), "KeySpec": "AES_256", "Recipient": recipient });
+    let target = "TrentService.GenerateDataKey";
+    let (status, made) = relay.raw(&token, target, &generate(&recipient));
+    assert_eq!((status, made.get("Plaintext")), (200, None), "{made}");
+    assert!(made["CiphertextForRecipient"].as_str().is_some_and(|text| text.len() == 344));
+    let decrypt = |data_key: bool| {
+        json!({
+            "CiphertextBlob": made["CiphertextBlob"], "DataKey": data_key, "Recipient": recipient,
+        })
+    };
+    let (status, opened) = relay.raw(&token, "TrentService.Decrypt", &decrypt(true));
+    assert_eq!((status, opened.get("Plaintext")), (200, None), "{opened}");
+    assert!(opened["CiphertextForRecipient"].is_string());
+    let unsupported = "UnsupportedOperationException";
+    assert_eq!(relay.refused(&token, "TrentService.Decrypt", &decrypt(false)), unsupported);
+    for (recipient, expected) in [
+        (
+            json!({ "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "PublicKey": "AAAA" }),
+            "ValidationException",
+        ),
+        (json!({ "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_1", "PublicKey": public }), unsupported),
+        (json!({ "PublicKey": public }), "ValidationException"),
+        (json!({ "AttestationDocument": "AAAA" }), "SerializationException"),
+    ] {
+        let refused = relay.refused(&token, target, &generate(&recipient));
+        assert_eq!(refused, expected, "{recipient}");
+    }
+    relay.says_nothing();
+}
+
+#[test]
+fn alibaba_seals_too() {
+    let relay = Relay::start(&[]);
+    let (kind, usage) = (KeyKind::Symmetric, KeyUse::EncryptDecrypt);
+    let ring = Keyring::generate_with(relay.clouds.create(ALIBABA, kind, usage));
+    let token = relay.token("all", &[]);
+    let sealed = Client::new(relay.connect_with(&token, Some(Sealing::ephemeral())));
+    let direct = relay.clouds.direct(ALIBABA);
+    block_on(async {
+        let envelope = sealed.encrypt(b"sealed", &ring, &context()).await.expect("encrypted");
+        assert_eq!(direct.decrypt(&envelope, &ring, &context()).await.expect("open"), b"sealed");
+        assert_eq!(sealed.decrypt(&envelope, &ring, &context()).await.expect("open"), b"sealed");
+        let calls = relay.clouds.alibaba.take_calls();
+        let of = |name: &str| calls.get(name).copied().unwrap_or_default();
+        assert_eq!((of("GenerateAndExportDataKey"), of("ExportDataKey")), (1, 1), "{calls:?}");
+        assert_eq!((of("GenerateDataKey"), of("Decrypt")), (0, 1), "{calls:?}");
+    });
+}
+
+/// The relay's own credentials reach keys that its rules do not name: what a record says of its key
+/// is the caller's word.
+#[test]
+fn a_record_that_lies_about_its_key_opens_nothing() {
+    let relay = Relay::start(&[]);
+    let token = relay.token("all", &["--operation", "ReEncrypt", "--operation", "Decrypt"]);
+    for (place, direct) in
+        [TENCENT, HUAWEI, ALIBABA].map(|place| (place, relay.clouds.direct(place)))
+    {
+        let (kind, usage) = (KeyKind::Symmetric, KeyUse::EncryptDecrypt);
+        let mine = match place {
+            TENCENT => relay.clouds.key.clone(),
+            HUAWEI => relay.clouds.other.clone(),
+            _ => relay.clouds.create(place, kind, usage),
+        };
+        let foreign = relay.clouds.create_as(place, kind, usage, "foreign");
+        let ring = Keyring::generate_with(foreign.clone());
+        let envelope = block_on(direct.encrypt(b"x", &ring, &context())).expect("sealed");
+        let (header, _) = keyfold::Header::parse(&envelope).expect("a header");
+        let mut lie = header.recipients()[0].clone();
+        lie.key = mine.clone();
+        let record = base64(&lie.to_record().expect("a record"));
+        let pairs = json!({ "tenant": TENANT });
+        let decrypt = json!({
+            "CiphertextBlob": record, "KeyId": mine.as_str(), "DataKey": true,
+            "EncryptionContext": pairs,
+        });
+        let refused = relay.refused(&token, "TrentService.Decrypt", &decrypt);
+        assert_eq!(refused, "InvalidCiphertextException", "{place}");
+        let moved = json!({
+            "CiphertextBlob": record, "DestinationKeyId": mine.as_str(), "DataKey": true,
+            "SourceEncryptionContext": pairs, "DestinationEncryptionContext": pairs,
+        });
+        let refused = relay.refused(&token, "TrentService.ReEncrypt", &moved);
+        assert_eq!(refused, "InvalidCiphertextException", "{place}");
+    }
+}
+
+#[test]
+fn a_cloud_that_binds_no_context_limits_nobody_to_one() {
+    let relay = Relay::start(&[]);
+    let limited = relay.token("all", &["--context", &format!("tenant={TENANT}")]);
+    let generate = json!({
+        "KeyId": "azure://vault/docs", "KeySpec": "AES_256",
+        "EncryptionContext": { "tenant": TENANT },
+    });
+    let target = "TrentService.GenerateDataKey";
+    assert_eq!(relay.refused(&limited, target, &generate), "AccessDeniedException");
+    let records = relay.audit("azure://vault/docs");
+    assert_eq!((records.len(), records[0]["narrowing"].as_str()), (1, Some("context")));
+}
+
+#[test]
+fn the_command_line_goes_through_a_relay() {
+    let relay = Relay::start(&[]);
+    let (address, key) = (&relay.address, relay.clouds.key.to_string());
+    let configuration = format!(
+        "[profiles.phone]\nkms = \"keyfold+http://{address}\"\n\
+         relay = [\"{TENCENT}\"]\nseal = true\n"
+    );
+    fs::create_dir(relay.path("phone")).expect("a folder");
+    fs::write(relay.path("phone/config.toml"), configuration).expect("written");
+    fs::write(relay.path("report"), "figures").expect("written");
+    let token = relay.token("web", &[]);
+    // It has a token, and no credentials of the cloud.
+    let phone = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyfold"));
+        command
+            .args(["--profile", "phone"])
+            .args(words)
+            .current_dir(relay.folder.path())
+            .env_clear()
+            .env("KEYFOLD_HOME", relay.path("phone"))
+            .env("KEYFOLD_TOKEN", &token)
+            .stdin(Stdio::null());
+        command
+    };
+    phone(&["encrypt", "--key", &key, "report"]).assert().success();
+    let cloud = relay.clouds.tencent.as_ref().expect("it is up");
+    assert!(cloud.last_request().contains("EncryptionPublicKey"));
+    phone(&["decrypt", "--key", &key, "report.kf", "-o", "-"]).assert().success().stdout("figures");
+    relay
+        .keyfold(&["decrypt", "--key", &key, "report.kf", "-o", "-"])
+        .assert()
+        .success()
+        .stdout("figures");
+}
+
+#[test]
 fn a_configuration_is_checked_before() {
     let relay = Relay::start(&[]);
     let check = ["serve", "--check", "--config", "serve.toml", "--upstream", HUAWEI];
@@ -546,7 +759,7 @@ fn a_configuration_is_checked_before() {
     assert!(told.contains("would relay to tencent://ap-guangzhou, by 2 of relay.rules"), "{told}");
     let told = relay.printed(&[&check[..], &["--json"]].concat());
     let told: Value = serde_json::from_str(&told).expect("JSON");
-    assert_eq!(told["upstreams"], json!([TENCENT, HUAWEI]));
+    assert_eq!(told["upstreams"], json!([TENCENT, ALIBABA, "azure://vault", HUAWEI]));
     let told = relay.printed(&["serve", "--check", "--upstream", TENCENT]);
     assert!(told.contains("for nobody"), "{told}");
 
@@ -575,6 +788,6 @@ fn a_configuration_is_checked_before() {
     let refused = relay.keyfold(&["serve", "--check", "--upstream", "nimbus://a"]).assert().code(2);
     let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert!(told.contains("a cloud is one of"), "{told}");
-    let bare = ["serve", "--check", "--upstream", "alibaba://cn-hangzhou"];
+    let bare = ["serve", "--check", "--upstream", "pingan://cn-shanghai"];
     relay.keyfold(&bare).env("HOME", relay.path("empty")).assert().failure();
 }

@@ -19,6 +19,7 @@ pub mod pingan;
 pub mod remote;
 pub mod retry;
 pub mod router;
+pub mod sealing;
 mod service_error;
 mod signing;
 pub(crate) mod skew;
@@ -211,6 +212,28 @@ pub enum Request {
         /// The new KMS key, by any of its names.
         to: KeyUri,
     },
+    /// Make a data key and wrap it, and seal it to a public key, so that whoever passes the answer
+    /// on does not see it. Answer: [`Response::SealedDataKey`].
+    GenerateSealedDataKey {
+        /// The KMS key, by any of its names.
+        key: KeyUri,
+        /// The context to bind.
+        context: EncryptionContext,
+        /// The public key of an RSA key pair of 2048 bits, SubjectPublicKeyInfo in DER; it is
+        /// sealed by RSAES-OAEP with SHA-256 and an empty label.
+        recipient: Vec<u8>,
+    },
+    /// Recover a data key, sealed to a public key. Answer: [`Response::Sealed`].
+    UnwrapSealed {
+        /// What an envelope holds for this KMS.
+        wrapped: WrappedKey,
+        /// The context it was bound to.
+        context: EncryptionContext,
+        /// The KMS key it must be of, by any of its names, where the caller demands one.
+        key: Option<KeyUri>,
+        /// As in `GenerateSealedDataKey`.
+        recipient: Vec<u8>,
+    },
     /// Encrypt at most 4096 bytes under the KMS key itself. Answer: [`Response::Ciphertext`].
     Encrypt {
         /// The KMS key, by any of its names.
@@ -318,6 +341,15 @@ pub enum Response {
     Wrapped(WrappedKey),
     /// A recovered data key.
     Unwrapped(DataKeyReply),
+    /// A new data key, sealed to the public key of the request, and its wrapped form.
+    SealedDataKey {
+        /// The data key, for the holder of the private key.
+        sealed: Vec<u8>,
+        /// What goes into the envelope.
+        wrapped: WrappedKey,
+    },
+    /// A recovered data key, sealed to the public key of the request.
+    Sealed(Vec<u8>),
     /// The ciphertext of small data.
     Ciphertext {
         /// The ciphertext.

@@ -307,7 +307,7 @@ impl Server {
     /// configured and not connected, or the other way.
     pub async fn run(self) -> Result<(), ServeError> {
         let Server { app, listener, metrics, tls, open, control, console, upstreams, .. } = self;
-        let relay = Relay::new(&app.config.relay, upstreams).map_err(ServeError::config)?;
+        let relay = Relay::new(&app.config.relay, &upstreams).map_err(ServeError::config)?;
         if let Some(relay) = relay {
             let _ = app.relay.set(Arc::new(relay));
         }

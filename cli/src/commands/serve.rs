@@ -3,6 +3,7 @@
 mod config;
 mod telemetry;
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -190,9 +191,10 @@ fn check(session: &Session, settings: &Settings) -> Result<()> {
     for (uri, _) in upstreams {
         let of = |key: &str| key.starts_with(&uri);
         let rules = server.relay.rules.iter().filter(|rule| of(&rule.key)).count();
-        text += &match rules {
-            0 => format!("\nwould relay to {uri}, for nobody: relay.rules names nobody"),
-            rules => format!("\nwould relay to {uri}, by {rules} of relay.rules"),
+        // Writing to a String cannot fail.
+        let _ = match rules {
+            0 => write!(text, "\nwould relay to {uri}, for nobody: relay.rules names nobody"),
+            rules => write!(text, "\nwould relay to {uri}, by {rules} of relay.rules"),
         };
     }
     session.console.answer(&answer, text)

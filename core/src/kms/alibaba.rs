@@ -253,6 +253,9 @@ impl Provider for AlibabaConfig {
             Request::GetSecret { name, version, stage } => {
                 Box::pin(self.get_secret(link, name, version.as_deref(), stage.as_deref()))
             }
+            Request::GenerateSealedDataKey { .. } | Request::UnwrapSealed { .. } => {
+                Box::pin(self.call_sealed(link, request))
+            }
             _ => Box::pin(self.call_keys(link, request)),
         }
     }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::driver::{Driver, Machine};
 use super::endpoint::{Endpoint, check_region};
 use super::router::rewrap_across;
+use super::sealing::Sealing;
 use super::skew::Skew;
 use super::{Kms, Request, Response, wire};
 use crate::clock::WallClock;
@@ -280,6 +281,7 @@ impl AwsConfig {
 pub struct AwsKms<T> {
     driver: Driver<T>,
     config: AwsConfig,
+    sealing: Option<Sealing>,
 }
 
 impl<T: Transport> AwsKms<T> {
@@ -290,7 +292,16 @@ impl<T: Transport> AwsKms<T> {
         credentials: Arc<dyn CredentialsProvider>,
         config: AwsConfig,
     ) -> Self {
-        AwsKms { driver: Driver::new(transport, clock, credentials), config }
+        AwsKms { driver: Driver::new(transport, clock, credentials), config, sealing: None }
+    }
+
+    /// Lets clouds behind keyfold's server seal data keys to a key pair of this client, so that
+    /// the server does not see them. Where the cloud cannot, its keys make and open no data keys
+    /// through this KMS; keys of the server itself are as without it.
+    #[must_use]
+    pub fn with_sealing(mut self, sealing: Sealing) -> Self {
+        self.sealing = Some(sealing);
+        self
     }
 
     /// Where it is.
@@ -317,6 +328,14 @@ impl<T: Transport> AwsKms<T> {
     }
 }
 
+impl<T: Transport> AwsKms<T> {
+    async fn ask(&self, request: &Request) -> Result<Response> {
+        let mut driven = Driven { machine: Call::new(&self.config, request)?, answer: None };
+        self.driver.drive(&mut driven).await?;
+        driven.answer.ok_or_else(wire::not_understood)
+    }
+}
+
 impl<T: Transport> Kms for AwsKms<T> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
@@ -325,10 +344,20 @@ impl<T: Transport> Kms for AwsKms<T> {
             {
                 return rewrap_across((self, self), wrapped, context, key.as_ref(), to).await;
             }
-            let mut driven = Driven { machine: Call::new(&self.config, request)?, answer: None };
-            self.driver.drive(&mut driven).await?;
-            driven.answer.ok_or_else(wire::not_understood)
+            match &self.sealing {
+                Some(sealing) if seals(&self.config, request) => sealing.call(self, request).await,
+                _ => self.ask(request).await,
+            }
         })
+    }
+}
+
+/// Whether it is about a data key that the server is not to see.
+fn seals(config: &AwsConfig, request: &Request) -> bool {
+    match request {
+        Request::GenerateDataKey { key, .. } | Request::Wrap { key, .. } => config.relays(key),
+        Request::Unwrap { wrapped, .. } => config.relays(&wrapped.key),
+        _ => false,
     }
 }
 

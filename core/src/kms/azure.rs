@@ -51,7 +51,12 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     scheme: SCHEME,
     title: "Azure Key Vault",
     composed: COMPOSED,
-    absent: &[Capability::SetAlias, Capability::DeleteAlias, Capability::Random],
+    absent: &[
+        Capability::SealReply,
+        Capability::SetAlias,
+        Capability::DeleteAlias,
+        Capability::Random,
+    ],
     context: ContextForm::Never,
     // What an RSA key of 4096 bits encrypts with OAEP and SHA-256.
     max_plaintext: 446,
@@ -73,6 +78,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 pub const MANAGED_HSM_CAPABILITIES: Capabilities = Capabilities {
     title: "Azure Managed HSM",
     absent: &[
+        Capability::SealReply,
         Capability::SetAlias,
         Capability::DeleteAlias,
         Capability::PutSecret,

@@ -38,7 +38,7 @@ use crate::envelope::MAX_WRAPPED_LEN;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, WrappedKey};
 use crate::maybe_send::{BoxFuture, MaybeSendSync};
-use crate::sign::{KeySpec, SignatureAlgorithm, ecdsa_der_to_raw, ecdsa_raw_to_der};
+use crate::sign::{KeySpec, PublicKey, SignatureAlgorithm, ecdsa_der_to_raw, ecdsa_raw_to_der};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 pub use capabilities::{Capabilities, Capability, ContextForm, Support, Unsupported};
@@ -308,6 +308,18 @@ pub(crate) fn data_key(bytes: Vec<u8>, made: bool) -> Result<DataKeyReply> {
         if made { Error::new(ErrorCode::KmsProtocol, detail) } else { Error::authentication() }
     })
 }
+
+/// The public key that a data key is to be sealed to.
+///
+/// # Errors
+/// `invalid_argument` unless it is one of RSA with 2048 bits.
+pub(crate) fn recipient(spki: &[u8]) -> Result<PublicKey> {
+    let key = PublicKey::from_spki_der(spki).ok().filter(|key| key.spec() == KeySpec::Rsa2048);
+    key.ok_or_else(|| Error::invalid("a data key is sealed to a public key of RSA with 2048 bits"))
+}
+
+/// The algorithm that it is sealed by.
+pub(crate) const SEALED_BY: &str = "RSAES_OAEP_SHA_256";
 
 /// The service says which key decrypted: it is the one that was demanded.
 ///

@@ -68,7 +68,12 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Capability::CancelKeyDeletion,
         Capability::RotateKey,
     ],
-    absent: &[Capability::SetAlias, Capability::DeleteAlias, Capability::RestoreSecret],
+    absent: &[
+        Capability::SealReply,
+        Capability::SetAlias,
+        Capability::DeleteAlias,
+        Capability::RestoreSecret,
+    ],
     context: ContextForm::Bytes,
     max_plaintext: 4096,
     max_secret: 64 * 1024,

@@ -46,7 +46,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     scheme: SCHEME,
     title: "Huawei Cloud DEW (KMS and CSMS)",
     composed: &[Capability::PutSecret],
-    absent: &[],
+    absent: &[Capability::SealReply],
     context: ContextForm::Text { max: Aad::MAX_TEXT },
     // As text in Base64, of which the service takes 4096 bytes.
     max_plaintext: 3072,

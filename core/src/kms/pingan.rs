@@ -48,6 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     title: "Ping An Cloud KMS",
     composed: &[Capability::Rewrap],
     absent: &[
+        Capability::SealReply,
         Capability::SignMessage,
         Capability::SignDigest,
         Capability::Verify,

@@ -13,6 +13,7 @@ use super::breaker::{BreakerKms, BreakerLimits};
 use super::deadline::DeadlineKms;
 use super::endpoint::split_scheme;
 use super::retry::{RetryKms, RetryLimits};
+use super::sealing::Sealing;
 use super::{Kms, Request, Response};
 use crate::clock::{Clock, WallClock};
 use crate::credentials::CredentialsProvider;
@@ -42,6 +43,9 @@ pub struct RemoteOptions {
     pub breaker: BreakerLimits,
     /// For one call with all its repetitions.
     pub deadline: Duration,
+    /// At keyfold's server: lets the clouds behind it seal data keys to a key pair of this client,
+    /// so that the server does not see them. Where a cloud cannot, its keys make and open none.
+    pub sealing: Option<Sealing>,
 }
 
 impl Default for RemoteOptions {
@@ -54,6 +58,7 @@ impl Default for RemoteOptions {
             retry: RetryLimits::default(),
             breaker: BreakerLimits::default(),
             deadline: Duration::from_mins(1),
+            sealing: None,
         }
     }
 }
@@ -190,7 +195,11 @@ where
     C: Clock + WallClock + Clone + 'static,
 {
     let config = config(uri, options)?;
-    let http = Arc::new(AwsKms::new(transport, clock.clone(), credentials, config));
+    let mut http = AwsKms::new(transport, clock.clone(), credentials, config);
+    if let Some(sealing) = &options.sealing {
+        http = http.with_sealing(sealing.clone());
+    }
+    let http = Arc::new(http);
     let guarded = guard(http.clone(), Arc::new(clock.clone()), options);
     Ok(RemoteKms { http, guarded })
 }

@@ -75,13 +75,16 @@ impl RouterKms {
     async fn send(&self, request: &Request) -> Result<Response> {
         let key = match request {
             Request::GenerateDataKey { key, .. }
+            | Request::GenerateSealedDataKey { key, .. }
             | Request::Wrap { key, .. }
             | Request::Encrypt { key, .. }
             | Request::Sign { key, .. }
             | Request::Verify { key, .. }
             | Request::GetPublicKey { key }
             | Request::ResolveKey { key } => Some(key),
-            Request::Unwrap { wrapped, .. } | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
+            Request::Unwrap { wrapped, .. }
+            | Request::UnwrapSealed { wrapped, .. }
+            | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
             Request::Decrypt { key, .. } => key.as_ref(),
             // Secrets have one home; the key of a new one is of the same service.
             Request::PutSecret { .. } | Request::GetSecret { .. } => None,

@@ -179,6 +179,9 @@ impl Provider for TencentConfig {
             Request::GetSecret { name, version, stage } => {
                 Box::pin(self.get_secret(link, name, version.as_deref(), stage.as_deref()))
             }
+            Request::GenerateSealedDataKey { .. } | Request::UnwrapSealed { .. } => {
+                Box::pin(self.call_sealed(link, request))
+            }
             _ => Box::pin(self.call_keys(link, request)),
         }
     }

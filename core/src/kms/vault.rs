@@ -65,6 +65,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Capability::RestoreSecret,
     ],
     absent: &[
+        Capability::SealReply,
         Capability::EnableKey,
         Capability::DisableKey,
         Capability::CancelKeyDeletion,
@@ -99,7 +100,12 @@ pub const OPENBAO_CAPABILITIES: Capabilities = Capabilities {
         Capability::ScheduleKeyDeletion,
         Capability::RestoreSecret,
     ],
-    absent: &[Capability::CancelKeyDeletion, Capability::SetAlias, Capability::DeleteAlias],
+    absent: &[
+        Capability::SealReply,
+        Capability::CancelKeyDeletion,
+        Capability::SetAlias,
+        Capability::DeleteAlias,
+    ],
     ..CAPABILITIES
 };
 

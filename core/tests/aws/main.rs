@@ -3,6 +3,7 @@
 mod credentials;
 mod driver;
 mod machine;
+mod relay;
 mod same_answers;
 mod sigv4;
 mod support;

@@ -178,6 +178,25 @@ fn data_keys_are_made_wrapped_and_unwrapped() {
     assert!(matches!(moved, Response::Wrapped(moved) if moved == wrapped(to, version(), "C")));
 }
 
+/// `ReEncrypt` does not say of which key a ciphertext was, and `Decrypt` does.
+#[test]
+fn a_rewrap_proves_the_key_that_is_demanded() {
+    let rewrap = Request::Rewrap {
+        wrapped: wrapped(KEY, version(), "AQID"),
+        context: context(),
+        key: Some(uri(KEY)),
+        to: uri("alibaba://cn-hangzhou/new"),
+    };
+    let opened = |id: &str| reply(&format!(r#""KeyId":"{id}","Plaintext":"{ZEROES}""#));
+    let moved = reply(r#""KeyId":"new","KeyVersionId":"v-1","CiphertextBlob":"C""#);
+    let cloud = Cloud::new(config(), [opened(ID), moved]);
+    cloud.call(&rewrap).expect("a wrapped key");
+    let sent = sent(&cloud);
+    assert!(sent[0].starts_with("Decrypt?") && sent[1].starts_with("Encrypt?"), "{sent:?}");
+    let failed = Cloud::new(config(), [opened("other")]).call(&rewrap).expect_err("another key");
+    assert_eq!(failed.code(), ErrorCode::AuthenticationFailed);
+}
+
 #[test]
 fn a_key_may_be_demanded_by_any_of_its_names() {
     let record = || wrapped(KEY, version(), "AQID");

@@ -93,6 +93,12 @@ impl Narrowing {
         self.keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key == uri))
     }
 
+    /// Whether it asks for pairs.
+    #[cfg(feature = "server")]
+    pub(super) fn has_context(&self) -> bool {
+        !self.context.is_empty()
+    }
+
     /// Whether an encryption context has its pairs.
     pub(super) fn reaches_context(&self, context: &EncryptionContext) -> bool {
         context.contains(&self.context)

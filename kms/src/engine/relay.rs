@@ -22,6 +22,8 @@ pub(crate) struct Relayed {
     pub(crate) trail: Trail,
     /// Where the operation takes one.
     pub(crate) context: Option<EncryptionContext>,
+    /// Whether the cloud proves that the context is the one that was bound.
+    pub(crate) is_bound: bool,
 }
 
 impl Relayed {
@@ -35,7 +37,10 @@ impl Relayed {
             return Some("key");
         }
         let context = self.context.as_ref();
-        let misses = |context: &EncryptionContext| !narrowing.reaches_context(context);
+        // Where the cloud binds none, whoever is limited to a context could claim any.
+        let misses = |context: &EncryptionContext| {
+            !narrowing.reaches_context(context) || (!self.is_bound && narrowing.has_context())
+        };
         context.is_some_and(misses).then_some("context")
     }
 }

@@ -64,7 +64,7 @@ impl Relay {
     /// What is configured and not connected, or the other way.
     pub(super) fn new(
         config: &RelayConfig,
-        connected: Vec<(String, Arc<dyn Kms>)>,
+        connected: &[(String, Arc<dyn Kms>)],
     ) -> Result<Option<Self>, String> {
         if let Some((uri, _)) = connected.iter().find(|(uri, _)| !config.upstreams.contains(uri)) {
             return Err(format!("{uri} is none of relay.upstreams"));
@@ -204,7 +204,7 @@ async fn record(
 fn translate(error: Error) -> Failure {
     let detail = error.detail().to_owned();
     let is_unsupported =
-        std::error::Error::source(&error).is_some_and(|source| source.is::<Unsupported>());
+        std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<Unsupported>);
     let pause = match error.retry() {
         Retry::Later(pause) => pause.map(|pause| pause.as_secs().max(1)),
         _ => None,

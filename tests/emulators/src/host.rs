@@ -44,6 +44,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Control {
     pub(crate) calls: BTreeMap<String, u64>,
+    /// Query and body of the last request.
+    pub(crate) last: Vec<u8>,
     /// How often still which fault is answered.
     pub(crate) faults: Option<(Fault, u32)>,
 }
@@ -152,6 +154,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Respo
     let fault = {
         let mut control = shared.control.lock();
         *control.calls.entry(shared.protocol.operation(&request)).or_default() += 1;
+        control.last = [request.query.as_bytes(), b"\n", &request.body].concat();
         let fault = control.faults;
         control.faults = fault.and_then(|(kind, times)| (times > 1).then(|| (kind, times - 1)));
         fault.map(|(kind, _)| kind)

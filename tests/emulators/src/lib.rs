@@ -213,6 +213,11 @@ impl Emulator {
         std::mem::take(&mut self.shared.control.lock().calls)
     }
 
+    /// Query and body of the last request, with a line break between them.
+    pub fn last_request(&self) -> String {
+        String::from_utf8_lossy(&self.shared.control.lock().last).into_owned()
+    }
+
     /// Every operation that it answers, by the vendor's names, as [`Emulator::calls`] counts them.
     pub fn operations(&self) -> Vec<String> {
         self.shared.protocol.operations()

@@ -43,13 +43,21 @@ impl AlibabaConfig {
                 let bytes = Object(&response.body).bytes("Plaintext")?;
                 Ok(Response::Unwrapped(data_key(bytes, false)?))
             }
-            Request::Rewrap { wrapped, context, key, to } => {
-                // The answer does not say which key it was.
+            Request::Rewrap { wrapped, context, key: Some(demanded), to } => {
                 let name = id_of(name_of(self, &wrapped.key)?);
-                if let Some(key) = key {
-                    let demanded = self.id(link, name_of(self, key)?).await?;
-                    demand_key(name, Some(&demanded))?;
-                }
+                let id = self.id(link, name_of(self, demanded)?).await?;
+                demand_key(name, Some(&id))?;
+                name_of(self, to)?;
+                // The answer to ReEncrypt does not say which key it was; that to Decrypt does.
+                let (ciphertext, params) = (&wrapped.ciphertext, &wrapped.params);
+                let (response, _) =
+                    self.decrypt(link, ciphertext, context, params, Some(demanded)).await?;
+                let data_key = data_key(Object(&response.body).bytes("Plaintext")?, false)?;
+                let data_key = SecretBytes::from(data_key.0.expose().as_slice());
+                Ok(Response::Wrapped(self.encrypt(link, to, &data_key, context).await?))
+            }
+            Request::Rewrap { wrapped, context, key: None, to } => {
+                name_of(self, &wrapped.key)?;
                 let text = ciphertext_text(&wrapped.ciphertext)?;
                 let mut ask = keys("ReEncrypt", &[("CiphertextBlob", text)]);
                 ask = ask.with_query("DestinationKeyId", name_of(self, to)?);
@@ -106,7 +114,42 @@ impl AlibabaConfig {
                 Ok(Response::Key(uri_of(self, &key.text("KeyId")?)?))
             }
             // Of the secrets manager; `secrets` has them.
-            Request::PutSecret { .. } | Request::GetSecret { .. } => Err(not_understood()),
+            Request::PutSecret { .. }
+            | Request::GetSecret { .. }
+            // `call_sealed` has them.
+            | Request::GenerateSealedDataKey { .. }
+            | Request::UnwrapSealed { .. } => Err(not_understood()),
+        }
+    }
+
+    /// Data keys that the service seals.
+    pub(super) async fn call_sealed(&self, link: Link<'_>, request: &Request) -> Result<Response> {
+        match request {
+            Request::GenerateSealedDataKey { key, context, recipient } => {
+                let name = name_of(self, key)?;
+                let given = [("KeyId", name), ("KeySpec", "AES_256")];
+                let ask = seal_to(keys("GenerateAndExportDataKey", &given), recipient)?;
+                let (ask, params) = bind(ask, "EncryptionContext", context)?;
+                let response = link.ask(ask).await?;
+                let answer = Object(&response.body);
+                let sealed = answer.bytes("ExportedDataKey")?;
+                Ok(Response::SealedDataKey { sealed, wrapped: self.wrapped(answer, params)? })
+            }
+            Request::UnwrapSealed { wrapped, context, key, recipient } => {
+                let demanded = key.as_ref().unwrap_or(&wrapped.key);
+                let demanded = self.id(link, name_of(self, demanded)?).await?;
+                let text = ciphertext_text(&wrapped.ciphertext)?;
+                let mut ask =
+                    seal_to(keys("ExportDataKey", &[("CiphertextBlob", text)]), recipient)?;
+                if let Some(bound) = context::bound(context, &wrapped.params)? {
+                    ask = ask.with_query("EncryptionContext", &bound);
+                }
+                let response = link.ask(ask).await?;
+                let answer = Object(&response.body);
+                demand_key(id_of(&answer.text("KeyId")?), Some(&demanded))?;
+                Ok(Response::Sealed(answer.bytes("ExportedDataKey")?))
+            }
+            _ => Err(not_understood()),
         }
     }
 
@@ -265,4 +308,13 @@ fn digested(
     };
     algorithm.check_digest(digest)?;
     Ok([("Algorithm", name.to_owned()), ("Digest", Base64::encode_string(digest))])
+}
+
+/// `ExportedDataKey` of the answer is encrypted to this key.
+fn seal_to(ask: Ask, recipient: &[u8]) -> Result<Ask> {
+    cloud::recipient(recipient)?;
+    let ask = ask.with_query("PublicKeyBlob", &Base64::encode_string(recipient));
+    Ok(ask
+        .with_query("WrappingKeySpec", "RSA_2048")
+        .with_query("WrappingAlgorithm", cloud::SEALED_BY))
 }

@@ -136,6 +136,10 @@ impl<'a> Call<'a> {
                 // Something else was encrypted under this key and context.
                 Response::Unwrapped(data_key(answer)?.map_err(|_| Error::authentication())?)
             }
+            Request::GenerateSealedDataKey { .. } => {
+                Response::SealedDataKey { sealed: sealed(answer)?, wrapped: self.wrapped(answer)? }
+            }
+            Request::UnwrapSealed { .. } => Response::Sealed(sealed(answer)?),
             Request::Encrypt { .. } => {
                 let (key, ciphertext) = (self.key_id(answer)?, answer.bytes("CiphertextBlob")?);
                 let max = if self.relayed { MAX_RECORD } else { MAX_CIPHERTEXT };
@@ -209,6 +213,7 @@ impl<'a> Call<'a> {
 fn is_relayed(config: &AwsConfig, request: &Request) -> bool {
     let key = match request {
         Request::GenerateDataKey { key, .. }
+        | Request::GenerateSealedDataKey { key, .. }
         | Request::Wrap { key, .. }
         | Request::Encrypt { key, .. }
         | Request::Sign { key, .. }
@@ -216,7 +221,9 @@ fn is_relayed(config: &AwsConfig, request: &Request) -> bool {
         | Request::GetPublicKey { key }
         | Request::ResolveKey { key }
         | Request::Decrypt { key: Some(key), .. } => Some(key),
-        Request::Unwrap { wrapped, .. } | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
+        Request::Unwrap { wrapped, .. }
+        | Request::UnwrapSealed { wrapped, .. }
+        | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
         // A record names its key.
         Request::Decrypt { key: None, ciphertext, .. } => {
             let record = WrappedKey::from_record(ciphertext).ok();
@@ -233,6 +240,14 @@ fn data_key(answer: Object<'_>) -> Result<Result<DataKeyReply>> {
     Ok(DataKey::take(&mut bytes).map(DataKeyReply))
 }
 
+/// What was sealed to us; whoever passed it on has not seen it.
+fn sealed(answer: Object<'_>) -> Result<Vec<u8>> {
+    if answer.maybe_text("Plaintext")?.is_some() {
+        return Err(wire::not_understood());
+    }
+    answer.bytes("CiphertextForRecipient")
+}
+
 /// The operation for a request.
 fn begin<'a>(config: &'a AwsConfig, request: &Request, put: Put) -> Result<Exchange<'a>> {
     let name = |key| config.name(key);
@@ -243,6 +258,20 @@ fn begin<'a>(config: &'a AwsConfig, request: &Request, put: Put) -> Result<Excha
             members.text("KeySpec", "AES_256");
             members.context("EncryptionContext", context);
             "GenerateDataKey"
+        }
+        Request::GenerateSealedDataKey { key, context, recipient: to } => {
+            members.text("KeyId", name(key)?);
+            members.text("KeySpec", "AES_256");
+            recipient(config, key, &mut members, to)?;
+            members.context("EncryptionContext", context);
+            "GenerateDataKey"
+        }
+        Request::UnwrapSealed { wrapped, context, key, recipient: to } => {
+            members.text("KeyId", name(key.as_ref().unwrap_or(&wrapped.key))?);
+            ciphertext(config, &mut members, wrapped)?;
+            recipient(config, &wrapped.key, &mut members, to)?;
+            members.context("EncryptionContext", context);
+            "Decrypt"
         }
         Request::Wrap { key, data_key: plain, context }
         | Request::Encrypt { key, plaintext: plain, context } => {
@@ -329,6 +358,18 @@ fn ciphertext(config: &AwsConfig, members: &mut Members, wrapped: &WrappedKey) -
     } else {
         members.bytes("CiphertextBlob", &wrapped.ciphertext);
     }
+    Ok(())
+}
+
+/// To whom the cloud is to seal its answer.
+fn recipient(config: &AwsConfig, key: &KeyUri, members: &mut Members, to: &[u8]) -> Result<()> {
+    if !config.relays(key) {
+        return Err(Error::invalid("this KMS seals no data keys to a public key"));
+    }
+    let mut recipient = Members::new(0);
+    recipient.text("KeyEncryptionAlgorithm", "RSAES_OAEP_SHA_256");
+    recipient.bytes("PublicKey", to);
+    members.json("Recipient", &recipient.finish());
     Ok(())
 }
 

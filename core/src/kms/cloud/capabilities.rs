@@ -44,6 +44,8 @@ capabilities! {
     Unwrap = "unwrap",
     /// [`Request::Rewrap`].
     Rewrap = "rewrap",
+    /// [`Request::GenerateSealedDataKey`] and [`Request::UnwrapSealed`].
+    SealReply = "seal data keys",
     /// [`Request::Encrypt`].
     Encrypt = "encrypt",
     /// [`Request::Decrypt`].
@@ -116,6 +118,9 @@ impl Capability {
             Request::Wrap { .. } => Capability::Wrap,
             Request::Unwrap { .. } => Capability::Unwrap,
             Request::Rewrap { .. } => Capability::Rewrap,
+            Request::GenerateSealedDataKey { .. } | Request::UnwrapSealed { .. } => {
+                Capability::SealReply
+            }
             Request::Encrypt { .. } => Capability::Encrypt,
             Request::Decrypt { .. } => Capability::Decrypt,
             Request::Sign { input: SignInput::Message(_), .. } => Capability::SignMessage,

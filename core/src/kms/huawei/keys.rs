@@ -113,7 +113,11 @@ impl HuaweiConfig {
                 Ok(Response::Key(uri_of(self, &key.text("key_id")?)?))
             }
             // Of the password safe; `secrets` has them.
-            Request::PutSecret { .. } | Request::GetSecret { .. } => Err(not_understood()),
+            Request::PutSecret { .. }
+            | Request::GetSecret { .. }
+            // The capabilities have refused them already.
+            | Request::GenerateSealedDataKey { .. }
+            | Request::UnwrapSealed { .. } => Err(not_understood()),
         }
     }
 

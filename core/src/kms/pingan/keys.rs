@@ -73,7 +73,9 @@ impl PingAnConfig {
             | Request::Verify { .. }
             | Request::GetPublicKey { .. }
             | Request::PutSecret { .. }
-            | Request::GetSecret { .. } => Err(not_understood()),
+            | Request::GetSecret { .. }
+            | Request::GenerateSealedDataKey { .. }
+            | Request::UnwrapSealed { .. } => Err(not_understood()),
         }
     }
 

@@ -109,7 +109,41 @@ impl TencentConfig {
                 Ok(Response::Key(uri_of(self, &key.text("KeyId")?)?))
             }
             // Of the password safe; `secrets` has them.
-            Request::PutSecret { .. } | Request::GetSecret { .. } => Err(not_understood()),
+            Request::PutSecret { .. }
+            | Request::GetSecret { .. }
+            // `call_sealed` has them.
+            | Request::GenerateSealedDataKey { .. }
+            | Request::UnwrapSealed { .. } => Err(not_understood()),
+        }
+    }
+
+    /// Data keys that the service seals.
+    pub(super) async fn call_sealed(&self, link: Link<'_>, request: &Request) -> Result<Response> {
+        match request {
+            Request::GenerateSealedDataKey { key, context, recipient } => {
+                let mut members = Members::new(0);
+                members.text("KeyId", name_of(self, key)?);
+                members.text("KeySpec", "AES_256");
+                seal_to(&mut members, recipient)?;
+                let params = bind(&mut members, context)?;
+                let response = link.ask(ask(Service::Keys, "GenerateDataKey", members)).await?;
+                let answer = answer(&response)?;
+                let sealed = answer.bytes("Plaintext")?;
+                Ok(Response::SealedDataKey { sealed, wrapped: self.wrapped(answer, params)? })
+            }
+            Request::UnwrapSealed { wrapped, context, key, recipient } => {
+                let demanded = name_of(self, key.as_ref().unwrap_or(&wrapped.key))?;
+                let (text, bound) = taken(&wrapped.ciphertext, context, &wrapped.params)?;
+                let mut members = Members::new(0);
+                members.text("CiphertextBlob", text);
+                seal_to(&mut members, recipient)?;
+                members.maybe_text("EncryptionContext", bound.as_deref());
+                let response = link.ask(ask(Service::Keys, "Decrypt", members)).await?;
+                let answer = answer(&response)?;
+                demand_key(&answer.text("KeyId")?, Some(demanded))?;
+                Ok(Response::Sealed(answer.bytes("Plaintext")?))
+            }
+            _ => Err(not_understood()),
         }
     }
 
@@ -137,6 +171,13 @@ impl TencentConfig {
         let key = uri_of(self, &answer.text("KeyId")?)?;
         cloud::wrapped(key, params, &answer.text("CiphertextBlob")?)
     }
+}
+
+/// `Plaintext` of the answer is then encrypted to this key.
+fn seal_to(members: &mut Members, recipient: &[u8]) -> Result<()> {
+    members.text("EncryptionPublicKey", &cloud::recipient(recipient)?.to_spki_pem());
+    members.text("EncryptionAlgorithm", cloud::SEALED_BY);
+    Ok(())
 }
 
 fn bind(members: &mut Members, context: &EncryptionContext) -> Result<ProviderParams> {

@@ -94,7 +94,11 @@ impl VaultConfig {
                 Ok(Response::Key(key.clone()))
             }
             // Of the password safe; `secrets` has them.
-            Request::PutSecret { .. } | Request::GetSecret { .. } => Err(not_understood()),
+            Request::PutSecret { .. }
+            | Request::GetSecret { .. }
+            // The capabilities have refused them already.
+            | Request::GenerateSealedDataKey { .. }
+            | Request::UnwrapSealed { .. } => Err(not_understood()),
         }
     }
 

@@ -13,9 +13,11 @@ use crate::types::{Blob, EncryptionAlgorithm, SecretText, Sensitive, SigningAlgo
 /// algorithm.
 pub(super) enum Form {
     DataKey,
+    SealedDataKey,
     WithoutPlaintext,
     Wrapped,
     Unwrapped(String),
+    Sealed(String),
     Ciphertext,
     Plaintext,
     Signature(String, SigningAlgorithm),
@@ -35,6 +37,8 @@ struct Answer {
     ciphertext_blob: Option<Blob>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plaintext: Option<Sensitive>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ciphertext_for_recipient: Option<Blob>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encryption_algorithm: Option<EncryptionAlgorithm>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +80,15 @@ impl Form {
             (Form::DataKey, Response::DataKey { data_key, wrapped }) => Answer {
                 plaintext: Some(Sensitive::new(data_key.0.expose().to_vec())),
                 ..Answer::of(&wrapped)?
+            },
+            (Form::SealedDataKey, Response::SealedDataKey { sealed, wrapped }) => {
+                Answer { ciphertext_for_recipient: Some(Blob(sealed)), ..Answer::of(&wrapped)? }
+            }
+            (Form::Sealed(key), Response::Sealed(sealed)) => Answer {
+                key_id: Some(key),
+                ciphertext_for_recipient: Some(Blob(sealed)),
+                encryption_algorithm: symmetric,
+                ..Answer::default()
             },
             (Form::WithoutPlaintext, Response::DataKey { wrapped, .. }) => Answer::of(&wrapped)?,
             (Form::Wrapped, Response::Wrapped(wrapped)) => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use keyfold::kms::cloud::{self, ContextForm};
 use keyfold::kms::{Request, SignInput};
 use keyfold::sign::SignatureAlgorithm;
 use keyfold::{EncryptionContext, KeyUri, SecretBytes, WrappedKey};
@@ -24,12 +25,14 @@ const OF_CLOUD: &str = "://";
 /// How the base64 of a record of a cloud's ciphertext begins; no blob of this engine does.
 const RECORD: &str = "S0ZQA";
 /// Members that AWS knows and a cloud does not.
-const REFUSED: &[&str] = &["DryRun", "DryRunModifiers", "GrantTokens", "Recipient"];
+const REFUSED: &[&str] = &["DryRun", "DryRunModifiers", "GrantTokens"];
 /// The pair that stands for a secret in the limits of a token.
 const SECRET: &str = "SecretARN";
 /// The longest message and small plaintext, in bytes; clouds may take less.
 const MAX_PLAINTEXT: usize = 64 * 1024;
 const MAX_MESSAGE: usize = 4096;
+/// The longest public key to seal to, in bytes; one of RSA with 2048 bits has 294.
+const MAX_PUBLIC_KEY: usize = 1024;
 
 /// What is asked of a cloud.
 pub(super) struct Asked {
@@ -79,6 +82,25 @@ struct GenerateDataKey {
     number_of_bytes: Option<u32>,
     #[serde(with = "context")]
     encryption_context: EncryptionContext,
+    recipient: Option<Recipient>,
+}
+
+/// To whom a cloud seals a data key. AWS has an attestation in the place of the public key.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Recipient {
+    key_encryption_algorithm: EncryptionAlgorithm,
+    public_key: Blob,
+}
+
+impl Recipient {
+    fn check(self) -> Result<Vec<u8>> {
+        if self.key_encryption_algorithm != EncryptionAlgorithm::RsaesOaepSha256 {
+            return Err(KmsError::unsupported("what is sealed is sealed by RSAES_OAEP_SHA_256"));
+        }
+        check_len("recipient.publicKey", self.public_key.0.len(), MAX_PUBLIC_KEY)?;
+        Ok(self.public_key.0)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -101,6 +123,7 @@ struct Decrypt {
     encryption_context: EncryptionContext,
     encryption_algorithm: Option<EncryptionAlgorithm>,
     data_key: bool,
+    recipient: Option<Recipient>,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,19 +210,30 @@ pub(super) fn read(entry: &'static Entry, body: &[u8]) -> Result<Asked> {
 }
 
 fn data_key(entry: &Entry, given: GenerateDataKey) -> Result<Asked> {
-    let GenerateDataKey { key_id, key_spec, number_of_bytes, encryption_context } = given;
+    let GenerateDataKey { key_id, key_spec, number_of_bytes, encryption_context, recipient } =
+        given;
     check_context(&encryption_context)?;
     if !matches!((key_spec, number_of_bytes), (Some(DataKeySpec::Aes256), None) | (None, Some(32)))
     {
         let why = "a data key of a cloud has 32 bytes: KeySpec is AES_256";
         return Err(KmsError::new(KmsErrorCode::Validation, why));
     }
-    let (action, form) = match entry.name {
-        "GenerateDataKey" => ("kms:GenerateDataKey", Form::DataKey),
-        _ => ("kms:GenerateDataKeyWithoutPlaintext", Form::WithoutPlaintext),
+    let (key, context) = (key(&key_id)?, encryption_context.clone());
+    let recipient = recipient.map(Recipient::check).transpose()?;
+    let (action, form, request) = match (entry.name, recipient) {
+        ("GenerateDataKey", None) => {
+            ("kms:GenerateDataKey", Form::DataKey, Request::GenerateDataKey { key, context })
+        }
+        ("GenerateDataKey", Some(recipient)) => {
+            let request = Request::GenerateSealedDataKey { key, context, recipient };
+            ("kms:GenerateDataKey", Form::SealedDataKey, request)
+        }
+        (_, None) => {
+            let request = Request::GenerateDataKey { key, context };
+            ("kms:GenerateDataKeyWithoutPlaintext", Form::WithoutPlaintext, request)
+        }
+        (_, Some(_)) => return Err(KmsError::unsupported("there is no plaintext to be sealed")),
     };
-    let request =
-        Request::GenerateDataKey { key: key(&key_id)?, context: encryption_context.clone() };
     let relayed = Relayed::of(entry, Trail::default(), Some(encryption_context));
     Ok(Asked::new(relayed, vec![(key_id, action)], Ok(request), form))
 }
@@ -222,23 +256,33 @@ fn encrypt(entry: &Entry, given: Encrypt) -> Result<Asked> {
 }
 
 fn decrypt(entry: &Entry, given: Decrypt) -> Result<Asked> {
-    let Decrypt { ciphertext_blob, key_id, encryption_context, encryption_algorithm, data_key } =
-        given;
+    let Decrypt { ciphertext_blob, key_id, encryption_context, data_key, .. } = given;
     check_context(&encryption_context)?;
-    check_symmetric(encryption_algorithm)?;
+    check_symmetric(given.encryption_algorithm)?;
+    let recipient = given.recipient.map(Recipient::check).transpose()?;
     let Blob(blob) = ciphertext_blob;
     let trail = Trail { bytes_in: Some(blob.len() as u64), ..Trail::default() };
     let named = key_id.as_deref().map(key).transpose()?;
     let record = WrappedKey::from_record(&blob).ok();
     let needs = sources(named.as_ref(), record.as_ref(), "kms:Decrypt")?;
     let context = encryption_context.clone();
-    let (request, form) = if data_key {
-        let key = record.as_ref().map(|record| record.key.to_string());
-        let request = record.ok_or_else(KmsError::invalid_ciphertext);
-        let request = request.map(|wrapped| Request::Unwrap { wrapped, context, key: named });
-        (request, Form::Unwrapped(key.unwrap_or_default()))
-    } else {
-        (Ok(Request::Decrypt { key: named, ciphertext: blob, context }), Form::Plaintext)
+    // Always demanded: what a record says of its key, its writer says.
+    let key = named.or_else(|| record.as_ref().map(|record| record.key.clone()));
+    let of = key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (request, form) = match (data_key, recipient) {
+        (true, None) => {
+            let request = record.ok_or_else(KmsError::invalid_ciphertext);
+            let request = request.map(|wrapped| Request::Unwrap { wrapped, context, key });
+            (request, Form::Unwrapped(of))
+        }
+        (true, Some(recipient)) => {
+            let request = record.ok_or_else(KmsError::invalid_ciphertext);
+            let request =
+                request.map(|wrapped| Request::UnwrapSealed { wrapped, context, key, recipient });
+            (request, Form::Sealed(of))
+        }
+        (false, None) => (Ok(Request::Decrypt { key, ciphertext: blob, context }), Form::Plaintext),
+        (false, Some(_)) => return Err(KmsError::unsupported("only data keys are sealed")),
     };
     let relayed = Relayed::of(entry, trail, Some(encryption_context));
     Ok(Asked::new(relayed, needs, request, form))
@@ -260,10 +304,11 @@ fn re_encrypt(entry: &Entry, given: ReEncrypt) -> Result<Asked> {
     let mut needs = sources(named.as_ref(), record.as_ref(), "kms:ReEncryptFrom")?;
     let to = key(&given.destination_key_id)?;
     needs.push((given.destination_key_id, "kms:ReEncryptTo"));
+    let key = named.or_else(|| record.as_ref().map(|record| record.key.clone()));
     let request = record.ok_or_else(KmsError::invalid_ciphertext).map(|wrapped| Request::Rewrap {
         wrapped,
         context: context.clone(),
-        key: named,
+        key,
         to,
     });
     let relayed = Relayed::of(entry, trail, Some(context));
@@ -382,7 +427,8 @@ fn check_len(member: &str, len: usize, max: usize) -> Result<()> {
 
 impl Relayed {
     fn of(entry: &Entry, trail: Trail, context: Option<EncryptionContext>) -> Self {
-        Relayed { service: entry.service.name(), name: entry.name, trail, context }
+        let (service, name) = (entry.service.name(), entry.name);
+        Relayed { service, name, trail, context, is_bound: true }
     }
 }
 
@@ -395,6 +441,10 @@ impl Asked {
     ) -> Self {
         for (key, _) in &needs {
             relayed.trail.resource(key.as_str());
+            let scheme = key.split_once(OF_CLOUD).map_or("", |(scheme, _)| scheme);
+            let cloud = cloud::capabilities(scheme);
+            let binds_none = cloud.is_some_and(|cloud| cloud.context == ContextForm::Never);
+            relayed.is_bound &= relayed.service != "kms" || !binds_none;
         }
         Asked { relayed, needs, request, form }
     }
