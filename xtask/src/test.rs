@@ -230,18 +230,21 @@ impl Step {
                 let moto = install::moto(workspace)?;
                 run(separate(&mut cargo("test --package"), "moto").env("KEYFOLD_MOTO_SERVER", moto))
             }
-            Step::Emulators => {
-                let list = "tests/emulators/sdk/requirements.txt";
-                let python = install::new_python(workspace, "emulators/python", list)?;
-                // The guides of docs/providers go over to it.
-                let wheel = wheel::host(workspace)?;
-                run(install::pip(&python).args(["--force-reinstall", "--no-deps"]).arg(wheel))?;
-                run(cargo("test --package")
-                    .args([EMULATORS, "--no-fail-fast", "--", "--nocapture"])
-                    .env("KEYFOLD_EMULATORS_PYTHON", python))
-            }
+            Step::Emulators => emulators(workspace),
         }
     }
+}
+
+/// The emulators and our providers over them; the guides of docs/providers go over to the wheel.
+fn emulators(workspace: &Workspace) -> Result<()> {
+    let list = "tests/emulators/sdk/requirements.txt";
+    let python = install::new_python(workspace, "emulators/python", list)?;
+    let wheel = wheel::host(workspace)?;
+    run(install::pip(&python).args(["--force-reinstall", "--no-deps"]).arg(wheel))?;
+    let mut command = workspace.cargo();
+    run(command
+        .args(["test", "--package", EMULATORS, "--no-fail-fast", "--", "--nocapture"])
+        .env("KEYFOLD_EMULATORS_PYTHON", python))
 }
 
 /// Names the command to test and the Python of its clients, one test after another.
