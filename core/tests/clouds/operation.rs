@@ -52,14 +52,15 @@ fn reply(members: &str) -> HttpResponse {
     answer(200, &format!(r#"{{"Response":{{{members},"RequestId":"r"}}}}"#))
 }
 
+fn described() -> HttpResponse {
+    reply(&format!(
+        r#""KeyMetadata":{{"KeyId":"{ID}","Alias":"docs","CreateTime":1700000000,
+           "Description":"","KeyState":"Enabled","KeyUsage":"ENCRYPT_DECRYPT","Type":1}}"#
+    ))
+}
+
 #[test]
 fn keys_are_named_with_their_scheme_or_without() {
-    let described = || {
-        reply(&format!(
-            r#""KeyMetadata":{{"KeyId":"{ID}","Alias":"docs","CreateTime":1700000000,
-               "Description":"","KeyState":"Enabled","KeyUsage":"ENCRYPT_DECRYPT","Type":1}}"#
-        ))
-    };
     let (kms, transport) = cloud("tencent://ap-guangzhou", [described(), described()]);
     let rest = format!("//ap-guangzhou/{ID}");
     for key in [format!("tencent:{rest}"), rest.clone()] {
@@ -80,11 +81,11 @@ fn keys_are_named_with_their_scheme_or_without() {
 fn what_changes_something_answers_when() {
     let deleted = reply(&format!(r#""KeyId":"{ID}","DeletionDate":1700604800"#));
     let disabled = reply("\"x\":1");
-    let (kms, transport) = cloud("tencent://ap-guangzhou", [disabled, deleted]);
+    let (kms, transport) = cloud("tencent://ap-guangzhou", [described(), disabled, deleted]);
     let body = json!({ "KeyId": format!("//ap-guangzhou/{ID}"), "PendingWindowInDays": 7 });
     let told = ask(&kms, "ScheduleKeyDeletion", &body).expect("it is done");
     assert_eq!(told["DeletionDate"], 1_700_604_800);
-    assert_eq!(transport.sent().len(), 2);
+    assert_eq!(transport.sent().len(), 3);
     let body = json!({ "KeyId": format!("//ap-guangzhou/{ID}"), "PendingWindowInDays": 1 });
     let refused = ask(&kms, "ScheduleKeyDeletion", &body).expect_err("too soon");
     assert_eq!(refused.code(), ErrorCode::InvalidArgument);

@@ -204,7 +204,6 @@ pub(crate) fn garbage() -> Vec<HttpResponse> {
         "plainText",
         "cipherTextBlob",
         "keyMetadata",
-        "code",
         "keychainPassword",
         "Value",
         "KeyVersions",

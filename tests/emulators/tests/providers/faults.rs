@@ -1,5 +1,6 @@
 //! What goes wrong on the way: keys, tokens, clocks, too many calls, answers that are none.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -49,7 +50,8 @@ fn said(error: &Error) -> String {
     let mut all = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
-        all += &format!(" {inner} {inner:?}");
+        // Writing to a String cannot fail.
+        let _ = write!(all, " {inner} {inner:?}");
         cause = inner.source();
     }
     all
