@@ -144,7 +144,7 @@ impl Config {
                         cloud::connect(url, &places, credentials, transport, clock, &options);
                     made.map(Connected::Cloud)
                 }),
-                None => self.own(given, || of_environment()).and_then(|credentials| {
+                None => self.own(given, of_environment).and_then(|credentials| {
                     connect_over(&self.url, credentials, transport, &DriverClock, &options)
                         .map(Connected::Server)
                 }),
