@@ -158,15 +158,13 @@ fn walk(folder: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
         for entry in entries {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                Ok(kind) if kind.is_file() && name.starts_with(OWN) => {
-                    if name.ends_with(".part") {
-                        summary.left.push(entry.path());
-                    }
-                }
-                Ok(kind) if kind.is_file() => files.push(entry.path()),
-                _ => {}
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && !name.starts_with(OWN) {
+                files.push(entry.path());
+            } else if kind.is_file() && name.ends_with(".part") {
+                summary.left.push(entry.path());
             }
         }
     }

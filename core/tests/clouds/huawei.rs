@@ -474,6 +474,19 @@ fn secrets_are_stored_and_read() {
     assert_eq!(refused.code(), ErrorCode::InvalidArgument);
 }
 
+/// Tokens that count themselves.
+struct Tokens(std::sync::atomic::AtomicUsize);
+
+impl keyfold::credentials::CredentialsProvider for Tokens {
+    fn credentials(
+        &self,
+    ) -> keyfold::maybe_send::BoxFuture<'_, keyfold::Result<Option<Arc<Credentials>>>> {
+        let times = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let token = Credentials::bearer(&secret(format!("MII{times}").as_bytes()));
+        Box::pin(std::future::ready(token.map(|token| Some(Arc::new(token)))))
+    }
+}
+
 #[test]
 fn errors_become_codes() {
     let request = Request::GenerateDataKey { key: uri(KEY), context: context() };
@@ -507,16 +520,6 @@ fn errors_become_codes() {
         assert_eq!((source.status(), source.request_id()), (status, Some("r-1")));
     }
     // A token that has ended, with the status of somebody who may not.
-    struct Tokens(std::sync::atomic::AtomicUsize);
-    impl keyfold::credentials::CredentialsProvider for Tokens {
-        fn credentials(
-            &self,
-        ) -> keyfold::maybe_send::BoxFuture<'_, keyfold::Result<Option<Arc<Credentials>>>> {
-            let times = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let token = Credentials::bearer(&secret(format!("MII{times}").as_bytes()));
-            Box::pin(std::future::ready(token.map(|token| Some(Arc::new(token)))))
-        }
-    }
     let resolved = || answer(200, &format!(r#"{{"key_info":{{"key_id":"{ID}"}}}}"#));
     let transport = Canned::new([error(403, "KMS.0303"), resolved()]);
     let (http, tokens) = (Arc::new(transport.clone()), Arc::new(Tokens(0.into())));
