@@ -34,7 +34,9 @@ class ApiTest {
         // Kotlin's own `internal` is public to the JVM, by another name or with a type that nobody has.
         val hidden = listOf("Compiled from", "\$keyfold", "io.keyfold.internal.", "access$")
         val lines = out.toString().lines().filter { line -> hidden.none { it in line } }
-        return lines.joinToString("\n").replace(Regex("(?m)^.*\\{\n}\n"), "").trim() + "\n"
+        // Nothing is public of a class that is not.
+        val unseen = Regex("(?m)^(?!public ).*\\{\n(  .*\n)*}\n|^.*\\{\n}\n")
+        return lines.joinToString("\n").replace(unseen, "").trim() + "\n"
     }
 
     @Test
