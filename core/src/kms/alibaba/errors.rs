@@ -75,6 +75,6 @@ pub(super) fn fault(ask: &Ask, response: &HttpResponse, now: Duration) -> Option
 /// own for that.
 fn of_ciphertext(ask: &Ask, message: Option<&str>) -> bool {
     let message = message.unwrap_or_default().to_ascii_lowercase();
-    matches!(ask.operation, "Decrypt" | "ReEncrypt")
+    matches!(ask.operation, "Decrypt" | "ReEncrypt" | "ExportDataKey")
         && ["ciphertext", "context"].iter().any(|word| message.contains(word))
 }

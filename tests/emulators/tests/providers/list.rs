@@ -1,13 +1,14 @@
 //! What every provider is asked: all that its capabilities claim, what it must refuse, and what it
 //! must not even send.
 
+use keyfold::crypto::rsa::{OaepHash, oaep_decrypt};
 use keyfold::kms::admin::{
     AdminRequest, AdminResponse, KeyInfo, KeyKind, KeyState, KeyUse, SecretVersionInfo,
 };
 use keyfold::kms::cloud::{Capability, ContextForm};
 use keyfold::kms::{Request, Response, SignInput};
-use keyfold::sign::{MessageHasher, PublicKey, SignatureAlgorithm};
-use keyfold::{EncryptionContext, ErrorCode, KeyUri};
+use keyfold::sign::{KeySpec, MessageHasher, PublicKey, SignatureAlgorithm, SigningKey};
+use keyfold::{EncryptionContext, ErrorCode, KeyUri, SystemRng};
 
 use crate::rig::{
     About, Rig, context, generate, is_unsupported, long_context, other_context, refused, secret,
@@ -30,6 +31,7 @@ pub(crate) fn run_on(rig: &Rig) {
     let first = rig.wrapping_key("first");
     let second = rig.wrapping_key("second");
     data_keys(rig, &first, &second);
+    sealed_data_keys(rig, &first);
     small_data(rig, &first, &second);
     signatures(rig);
     keys(rig, &first);
@@ -96,6 +98,38 @@ fn data_keys(rig: &Rig, first: &KeyUri, second: &KeyUri) {
     assert_eq!(rig.calls(), u64::from(new));
     unwrap(rig, &wrapped, &context(), None).expect("unwrapped");
     assert_eq!(rig.calls(), u64::from(opened));
+}
+
+/// Data keys that only the owner of a key pair can read.
+fn sealed_data_keys(rig: &Rig, key: &KeyUri) {
+    if !rig.can(Capability::SealReply) {
+        return;
+    }
+    let ours = SigningKey::generate(KeySpec::Rsa2048, &SystemRng).expect("a key pair");
+    let open = |sealed: &[u8]| {
+        let opened = oaep_decrypt(&ours, OaepHash::Sha256, sealed, &SystemRng).expect("ours");
+        opened.expose().to_vec()
+    };
+    let recipient = || ours.public_key().to_spki_der();
+    let (key, context) = (key.clone(), context());
+    let make = Request::GenerateSealedDataKey {
+        key: key.clone(),
+        context: context.clone(),
+        recipient: recipient(),
+    };
+    let Response::SealedDataKey { sealed, wrapped } = rig.call(&make).expect("a data key") else {
+        panic!()
+    };
+    let made = open(&sealed);
+    assert_eq!(unwrap(rig, &wrapped, &context, Some(&key)).expect("unwrapped"), made);
+    let unwrap_sealed = |context: EncryptionContext| {
+        let (wrapped, key) = (wrapped.clone(), Some(key.clone()));
+        rig.call(&Request::UnwrapSealed { wrapped, context, key, recipient: recipient() })
+    };
+    let Response::Sealed(again) = unwrap_sealed(context).expect("unwrapped") else { panic!() };
+    assert_eq!(open(&again), made);
+    let other = unwrap_sealed(other_context()).expect_err("another context");
+    assert_eq!(other.code(), ErrorCode::AuthenticationFailed);
 }
 
 fn small_data(rig: &Rig, first: &KeyUri, second: &KeyUri) {
@@ -547,6 +581,11 @@ fn every_request(key: &KeyUri) -> (Vec<Request>, Vec<AdminRequest>) {
     let digest = || SignInput::Digest(vec![7; 32]);
     let requests = vec![
         Request::GenerateDataKey { key: key.clone(), context: context() },
+        Request::GenerateSealedDataKey {
+            key: key.clone(),
+            context: context(),
+            recipient: vec![0; 294],
+        },
         Request::Wrap { key: key.clone(), data_key: secret(&[0; 32]), context: context() },
         Request::Unwrap { wrapped: wrapped(), context: context(), key: None },
         Request::Rewrap { wrapped: wrapped(), context: context(), key: None, to: key.clone() },
