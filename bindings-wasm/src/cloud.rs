@@ -8,7 +8,6 @@ use keyfold::credentials::{
     AzureAuthority, AzureClientCredentials, CachedCredentials, CredentialsChain,
     CredentialsProvider, GoogleServiceAccount, GoogleServiceAccountCredentials, StaticCredentials,
 };
-use keyfold::kms::Kms;
 use keyfold::kms::azure::AzureConfig;
 use keyfold::kms::cloud::{CloudUri, ConnectedCloud, Places, check_places, connect};
 use keyfold::kms::remote::RemoteOptions;
@@ -21,8 +20,8 @@ use crate::clock::HostClock;
 use crate::errors::{Js, milliseconds, to_js};
 use crate::foreign::{Foreign, ForeignKms};
 use crate::host::{HostCredentials, HostTransport, read_credentials};
-use crate::task::begin;
-use crate::wire::{bytes, response, to_request};
+use crate::task::{begin, perform};
+use crate::wire::bytes;
 
 /// A KMS of a cloud.
 #[wasm_bindgen]
@@ -64,12 +63,7 @@ impl CloudKms {
 
     /// Performs a request of `js/kms.ts`.
     pub fn call(&self, request: &JsValue) -> Js {
-        let kms = self.0.clone();
-        let request = to_request(request).map_err(|error| to_js(&error))?;
-        begin(async move {
-            let answer = kms.call(&request).await.map_err(|error| to_js(&error))?;
-            response(&answer).map_err(|error| to_js(&error))
-        })
+        perform(self.0.clone(), request)
     }
 
     /// Performs an operation by its name, JSON in and JSON out.
@@ -172,11 +166,6 @@ impl Router {
 
     /// Performs a request of `js/kms.ts`.
     pub fn call(&self, request: &JsValue) -> Js {
-        let router = self.0.clone();
-        let request = to_request(request).map_err(|error| to_js(&error))?;
-        begin(async move {
-            let answer = router.call(&request).await.map_err(|error| to_js(&error))?;
-            response(&answer).map_err(|error| to_js(&error))
-        })
+        perform(self.0.clone(), request)
     }
 }

@@ -2,15 +2,14 @@
 //! verify.
 
 use keyfold::Result;
-use keyfold::kms::Kms;
 use keyfold::sign::{EncodedPublicKey, SignatureAlgorithm, ecdsa_raw_to_der};
 use keyfold_kms::clock::{Clock, Timestamp};
 use keyfold_kms::{Engine, EngineOptions};
 use wasm_bindgen::prelude::*;
 
 use crate::errors::{Js, to_js};
-use crate::task::begin;
-use crate::wire::{bytes, response, to_request};
+use crate::task::perform;
+use crate::wire::bytes;
 
 /// The host's clock: Rust has none here.
 struct HostClock;
@@ -37,12 +36,7 @@ impl EmbeddedKms {
 
     /// Performs a request of `js/kms.ts`.
     pub fn call(&self, request: &JsValue) -> Js {
-        let request = to_request(request).map_err(|error| to_js(&error))?;
-        let kms = self.0.clone();
-        begin(async move {
-            let answer = kms.call(&request).await.map_err(|error| to_js(&error))?;
-            response(&answer).map_err(|error| to_js(&error))
-        })
+        perform(self.0.clone(), request)
     }
 
     /// Performs an operation by its name, JSON in and JSON out.

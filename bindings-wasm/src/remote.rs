@@ -5,7 +5,6 @@ use std::sync::Arc;
 use js_sys::Function;
 use keyfold::RetryLimits;
 use keyfold::credentials::{CachedCredentials, CredentialsProvider, StaticCredentials};
-use keyfold::kms::Kms;
 use keyfold::kms::aws::Service;
 use keyfold::kms::remote::{RemoteKms as Core, RemoteOptions, connect};
 use wasm_bindgen::prelude::*;
@@ -15,8 +14,8 @@ use crate::clock::HostClock;
 use crate::errors::{Js, milliseconds, to_js};
 use crate::foreign::Foreign;
 use crate::host::{HostCredentials, HostTransport, read_credentials};
-use crate::task::begin;
-use crate::wire::{bytes, response, to_request};
+use crate::task::{begin, perform};
+use crate::wire::bytes;
 
 /// A remote KMS.
 #[wasm_bindgen]
@@ -57,12 +56,7 @@ impl RemoteKms {
 
     /// Performs a request of `js/kms.ts`.
     pub fn call(&self, request: &JsValue) -> Js {
-        let kms = self.0.clone();
-        let request = to_request(request).map_err(|error| to_js(&error))?;
-        begin(async move {
-            let answer = kms.call(&request).await.map_err(|error| to_js(&error))?;
-            response(&answer).map_err(|error| to_js(&error))
-        })
+        perform(self.0.clone(), request)
     }
 
     /// Performs an operation by its name, JSON in and JSON out.

@@ -2,14 +2,17 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use js_sys::Function;
+use keyfold::kms::Kms;
 use wasm_bindgen::prelude::*;
 
-use crate::errors::Js;
+use crate::errors::{Js, to_js};
+use crate::wire::{response, to_request};
 
 type Work = Pin<Box<dyn Future<Output = Js>>>;
 
@@ -62,6 +65,15 @@ impl Task {
     pub fn take(&mut self) -> Js {
         self.answer.take().unwrap_or(Ok(JsValue::UNDEFINED))
     }
+}
+
+/// Performs a request of `js/kms.ts`.
+pub(crate) fn perform(kms: impl Deref<Target: Kms> + 'static, request: &JsValue) -> Js {
+    let request = to_request(request).map_err(|error| to_js(&error))?;
+    begin(async move {
+        let answer = kms.call(&request).await.map_err(|error| to_js(&error))?;
+        response(&answer).map_err(|error| to_js(&error))
+    })
 }
 
 /// Does at once what needs no waiting, and answers a [`Task`] for the rest.

@@ -137,10 +137,10 @@ pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 pub(crate) fn key_json(key: &KeyInfo) -> Value {
     let aliases: Vec<&str> = key.alias.iter().map(String::as_str).collect();
     object([
-        ("KeyId", key_id(key).into()),
+        ("KeyId", key.id().into()),
         ("KeyUri", key.key.as_str().into()),
         ("Aliases", aliases.into()),
-        ("KeySpec", spec(key).into()),
+        ("KeySpec", key.spec().into()),
         ("KeyUsage", key.usage.map(keyfold::kms::admin::KeyUse::as_str).into()),
         ("KeyState", key.state.map(keyfold::kms::admin::KeyState::as_str).into()),
         ("ServiceState", key.raw_state.as_deref().into()),
@@ -152,15 +152,4 @@ pub(crate) fn key_json(key: &KeyInfo) -> Value {
         ("Version", key.version.as_deref().into()),
         ("Origin", key.origin.as_deref().into()),
     ])
-}
-
-/// The kind of a key, in keyfold's words or else in the service's.
-pub(crate) fn spec(key: &KeyInfo) -> Option<&str> {
-    key.kind.map(keyfold::kms::admin::KeyKind::as_str).or(key.raw_kind.as_deref())
-}
-
-/// The service's name of a key.
-pub(crate) fn key_id(key: &KeyInfo) -> &str {
-    let rest = key.key.rest().strip_prefix("//").unwrap_or(key.key.rest());
-    rest.split_once('/').map_or(rest, |(_place, name)| name)
 }

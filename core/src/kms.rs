@@ -308,6 +308,29 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The key that it names, of several the one that is there already; `None` where it names
+    /// none.
+    pub(crate) fn key(&self) -> Option<&KeyUri> {
+        match self {
+            Request::GenerateDataKey { key, .. }
+            | Request::GenerateSealedDataKey { key, .. }
+            | Request::Wrap { key, .. }
+            | Request::Encrypt { key, .. }
+            | Request::Sign { key, .. }
+            | Request::Verify { key, .. }
+            | Request::GetPublicKey { key }
+            | Request::ResolveKey { key } => Some(key),
+            Request::Unwrap { wrapped, .. }
+            | Request::UnwrapSealed { wrapped, .. }
+            | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
+            Request::Decrypt { key, .. } => key.as_ref(),
+            // Secrets have one home; the key of a new one is of the same service.
+            Request::PutSecret { .. } | Request::GetSecret { .. } => None,
+        }
+    }
+}
+
 /// The answer to a [`Request`].
 ///
 /// ```

@@ -140,6 +140,34 @@ impl KeyInfo {
             origin: None,
         }
     }
+
+    /// The service's own name of the key, which its URI ends with.
+    ///
+    /// ```
+    /// use keyfold::kms::admin::KeyInfo;
+    ///
+    /// let key = KeyInfo::new("tencent://ap-guangzhou/23e80852-1e38".parse()?);
+    /// assert_eq!(key.id(), "23e80852-1e38");
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    pub fn id(&self) -> &str {
+        let rest = self.key.rest().trim_start_matches('/');
+        rest.split_once('/').map_or(rest, |(_place, name)| name)
+    }
+
+    /// The kind of the key, in keyfold's word or else in the service's.
+    ///
+    /// ```
+    /// use keyfold::kms::admin::KeyInfo;
+    ///
+    /// let mut key = KeyInfo::new("tencent://ap-guangzhou/23e80852-1e38".parse()?);
+    /// key.raw_kind = Some("ASYMMETRIC_DECRYPT_SM2".into());
+    /// assert_eq!(key.spec(), Some("ASYMMETRIC_DECRYPT_SM2"));
+    /// # Ok::<(), keyfold::Error>(())
+    /// ```
+    pub fn spec(&self) -> Option<&str> {
+        self.kind.map(KeyKind::as_str).or(self.raw_kind.as_deref())
+    }
 }
 
 /// What is known of a secret, which is not its value.

@@ -73,23 +73,7 @@ impl RouterKms {
     }
 
     async fn send(&self, request: &Request) -> Result<Response> {
-        let key = match request {
-            Request::GenerateDataKey { key, .. }
-            | Request::GenerateSealedDataKey { key, .. }
-            | Request::Wrap { key, .. }
-            | Request::Encrypt { key, .. }
-            | Request::Sign { key, .. }
-            | Request::Verify { key, .. }
-            | Request::GetPublicKey { key }
-            | Request::ResolveKey { key } => Some(key),
-            Request::Unwrap { wrapped, .. }
-            | Request::UnwrapSealed { wrapped, .. }
-            | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
-            Request::Decrypt { key, .. } => key.as_ref(),
-            // Secrets have one home; the key of a new one is of the same service.
-            Request::PutSecret { .. } | Request::GetSecret { .. } => None,
-        };
-        let (from, kms) = self.of_key(key)?;
+        let (from, kms) = self.of_key(request.key())?;
         if let Request::Rewrap { wrapped, context, key, to } = request {
             let (target, target_kms) = self.of_key(Some(to))?;
             if target != from {

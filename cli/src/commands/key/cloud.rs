@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::settings::{Alias, Named, Rotation};
 use super::{Command, Create, List, Schedule, lost_for_good, only_usage};
-use crate::cloud::{Cloud, key_id, key_json, object, spec, time, wrong_answer};
+use crate::cloud::{Cloud, key_json, object, time, wrong_answer};
 use crate::fault::{self, Result};
 use crate::names::{self, KeyName};
 use crate::session::Session;
@@ -88,7 +88,7 @@ fn list(session: &Session, cloud: &Cloud, args: &List) -> Result<()> {
     if args.long {
         for key in &mut keys {
             // Some services list names only.
-            if spec(key).is_none() {
+            if key.spec().is_none() {
                 *key = cloud.key(key.key.clone())?;
             }
         }
@@ -101,7 +101,7 @@ fn list(session: &Session, cloud: &Cloud, args: &List) -> Result<()> {
         format!(
             "{}  {:<22}  {:<15}  {:<15}  {}",
             key.key,
-            spec(key).unwrap_or("?"),
+            key.spec().unwrap_or("?"),
             key.usage.map_or("?", KeyUse::as_str),
             key.state.map_or("?", KeyState::as_str),
             alias.escape_debug()
@@ -121,7 +121,7 @@ fn picture(key: &KeyInfo) -> String {
     // Escaped: what others have written could move the cursor.
     let shown = |text: &Option<String>| text.as_ref().map(|text| text.escape_debug().to_string());
     line("aliases", shown(&key.alias));
-    line("spec", spec(key).map(|spec| spec.escape_debug().to_string()));
+    line("spec", key.spec().map(|spec| spec.escape_debug().to_string()));
     line("usage", key.usage.map(|usage| usage.to_string()));
     line("state", key.state.map(|state| state.to_string()));
     line("made", key.created.map(|at| time(at).to_string()));
@@ -199,13 +199,12 @@ fn alias(session: &Session, cloud: &Cloud, command: &Alias) -> Result<()> {
             };
             let named: Vec<_> =
                 keys.iter().filter_map(|key| Some((key, key.alias.as_deref()?))).collect();
-            let line = |(key, alias): &(&KeyInfo, &str)| {
-                format!("{}  {}", key_id(key), alias.escape_debug())
-            };
+            let line =
+                |(key, alias): &(&KeyInfo, &str)| format!("{}  {}", key.id(), alias.escape_debug());
             let lines: Vec<String> = named.iter().map(line).collect();
             let aliases: Vec<_> = named
                 .iter()
-                .map(|(key, alias)| json!({ "AliasName": alias, "TargetKeyId": key_id(key) }))
+                .map(|(key, alias)| json!({ "AliasName": alias, "TargetKeyId": key.id() }))
                 .collect();
             session.console.answer(&json!({ "Aliases": aliases }), lines.join("\n"))
         }

@@ -159,7 +159,7 @@ impl Checks<'_> {
                 let AdminResponse::Key(info) = checks.administer(&request)? else {
                     return Err(wrong_answer().into());
                 };
-                let spec = crate::cloud::spec(&info).map(str::to_owned);
+                let spec = info.spec().map(str::to_owned);
                 let state = info.state.map_or("in no known state", KeyState::as_str);
                 let kind = spec.as_deref().unwrap_or("of no known spec");
                 let remark = format!("{}, {kind}, {state}", info.key);

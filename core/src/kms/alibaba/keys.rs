@@ -9,7 +9,7 @@ use super::{AlibabaConfig, MAX_CONTEXT, ask};
 use crate::context::EncryptionContext;
 use crate::error::{Error, Result};
 use crate::keys::{KeyUri, ProviderParams, SecretBytes, WrappedKey};
-use crate::kms::cloud::record::Record;
+use crate::kms::cloud::record::{Record, small_data};
 use crate::kms::cloud::{
     self, Ask, Link, Service, bad_signature, ciphertext_text, context, data_key, demand_key,
     name_of, not_understood, uri_of,
@@ -69,10 +69,7 @@ impl AlibabaConfig {
                 Ok(Response::Wrapped(self.wrapped(Object(&response.body), params)?))
             }
             Request::Encrypt { key, plaintext, context } => {
-                let WrappedKey { key, params, ciphertext } =
-                    self.encrypt(link, key, plaintext, context).await?;
-                let record = Record { key: Some(key.clone()), params, ciphertext };
-                Ok(Response::Ciphertext { ciphertext: record.encode()?, key })
+                small_data(self.encrypt(link, key, plaintext, context).await?)
             }
             Request::Decrypt { key, ciphertext, context } => {
                 let record = Record::decode(ciphertext)?;

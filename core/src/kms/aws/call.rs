@@ -211,27 +211,12 @@ impl<'a> Call<'a> {
 
 /// Whether the server is to pass a request on.
 fn is_relayed(config: &AwsConfig, request: &Request) -> bool {
-    let key = match request {
-        Request::GenerateDataKey { key, .. }
-        | Request::GenerateSealedDataKey { key, .. }
-        | Request::Wrap { key, .. }
-        | Request::Encrypt { key, .. }
-        | Request::Sign { key, .. }
-        | Request::Verify { key, .. }
-        | Request::GetPublicKey { key }
-        | Request::ResolveKey { key }
-        | Request::Decrypt { key: Some(key), .. } => Some(key),
-        Request::Unwrap { wrapped, .. }
-        | Request::UnwrapSealed { wrapped, .. }
-        | Request::Rewrap { wrapped, .. } => Some(&wrapped.key),
-        // A record names its key.
-        Request::Decrypt { key: None, ciphertext, .. } => {
-            let record = WrappedKey::from_record(ciphertext).ok();
-            return record.is_some_and(|record| config.relays(&record.key));
-        }
-        Request::PutSecret { .. } | Request::GetSecret { .. } => None,
-    };
-    key.is_some_and(|key| config.relays(key))
+    // A record names its key.
+    if let Request::Decrypt { key: None, ciphertext, .. } = request {
+        let record = WrappedKey::from_record(ciphertext).ok();
+        return record.is_some_and(|record| config.relays(&record.key));
+    }
+    request.key().is_some_and(|key| config.relays(key))
 }
 
 /// The data key in an answer; the inner error where it is of another length.

@@ -8,7 +8,7 @@ use crate::context::EncryptionContext;
 use crate::crypto::sig;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};
-use crate::kms::cloud::record::Record;
+use crate::kms::cloud::record::{Record, small_data};
 use crate::kms::cloud::{self, Link, Service, ciphertext_text, data_key, not_understood};
 use crate::kms::json::Object;
 use crate::kms::wire::Members;
@@ -172,9 +172,7 @@ impl AzureConfig {
         }
         let text = answer.text("value")?;
         Base64UrlUnpadded::decode_vec(&text).map_err(|_| not_understood())?;
-        let WrappedKey { key, params, ciphertext } = cloud::wrapped(key.clone(), params, &text)?;
-        let record = Record { key: Some(key.clone()), params, ciphertext };
-        Ok(Response::Ciphertext { ciphertext: record.encode()?, key })
+        small_data(cloud::wrapped(key.clone(), params, &text)?)
     }
 
     async fn decrypt(

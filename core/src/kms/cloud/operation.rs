@@ -80,7 +80,8 @@ impl ConnectedCloud {
             }
             "CreateAlias" | "UpdateAlias" => {
                 let alias = asked.text("AliasName")?;
-                asked.change("TargetKeyId", |key| AdminRequest::SetAlias { key, alias }).await
+                let request = |key| AdminRequest::SetAlias { key, alias: alias.clone() };
+                asked.change("TargetKeyId", request).await
             }
             "DeleteAlias" => asked.delete_alias().await,
             "ListAliases" => asked.list_aliases().await,
@@ -182,13 +183,12 @@ impl Asked<'_> {
     async fn change(
         &self,
         name: &str,
-        request: impl FnOnce(KeyUri) -> AdminRequest,
+        request: impl Fn(KeyUri) -> AdminRequest,
     ) -> Result<Zeroizing<Vec<u8>>> {
         let named = self.key(name)?;
-        let mut request = request(named.clone());
-        let key = self.kms.full_name(named, Capability::of_admin(&request)).await?;
-        rename(&mut request, key);
-        done(&self.kms.ask(request).await?)
+        let capability = Capability::of_admin(&request(named.clone()));
+        let key = self.kms.full_name(named, capability).await?;
+        done(&self.kms.ask(request(key)).await?)
     }
 
     async fn create_key(&self) -> Result<Zeroizing<Vec<u8>>> {
@@ -273,7 +273,7 @@ impl Asked<'_> {
             let Some(alias) = &key.alias else { continue };
             let mut members = Members::new(0);
             members.text("AliasName", alias);
-            members.text("TargetKeyId", key_id(&key.key));
+            members.text("TargetKeyId", key.id());
             members.text("TargetKeyUri", key.key.as_str());
             aliases.push(members.finish());
         }
@@ -312,20 +312,6 @@ impl Asked<'_> {
         let all = self.flag("IncludeDeprecated")?;
         let shown = versions.iter().filter(|version| all || !version.stages.is_empty());
         Ok(page("Versions", shown.map(version_json), "NextToken", next.as_deref()))
-    }
-}
-
-/// Names the key in full.
-fn rename(request: &mut AdminRequest, full: KeyUri) {
-    match request {
-        AdminRequest::EnableKey { key }
-        | AdminRequest::DisableKey { key }
-        | AdminRequest::RotateKey { key }
-        | AdminRequest::SetRotation { key, .. }
-        | AdminRequest::ScheduleKeyDeletion { key, .. }
-        | AdminRequest::CancelKeyDeletion { key }
-        | AdminRequest::SetAlias { key, .. } => *key = full,
-        _ => {}
     }
 }
 
@@ -384,21 +370,14 @@ fn time(members: &mut Members, name: &str, at: Option<Duration>) {
     }
 }
 
-/// The service's own name of a key.
-fn key_id(key: &KeyUri) -> &str {
-    let rest = key.rest().trim_start_matches('/');
-    rest.split_once('/').map_or(rest, |(_place, name)| name)
-}
-
 /// `arn` is what the AWS APIs call the full name there.
 fn key_json(arn: &str, key: &KeyInfo) -> Zeroizing<Vec<u8>> {
     let mut members = Members::new(0);
-    members.text("KeyId", key_id(&key.key));
+    members.text("KeyId", key.id());
     members.text("KeyUri", key.key.as_str());
     members.text(arn, key.key.rest());
     members.maybe_text("AliasName", key.alias.as_deref());
-    let spec = key.kind.map(KeyKind::as_str);
-    members.maybe_text("KeySpec", spec.or(key.raw_kind.as_deref()));
+    members.maybe_text("KeySpec", key.spec());
     members.maybe_text("KeyUsage", key.usage.map(KeyUse::as_str));
     let state = key.state.map(KeyState::as_str);
     members.maybe_text("KeyState", state.or(key.raw_state.as_deref()));

@@ -4,6 +4,7 @@
 use crate::context::{decode_pairs, encode_pairs, put_part, take_part};
 use crate::error::{Error, Result};
 use crate::keys::{KeyUri, ProviderParams, WrappedKey};
+use crate::kms::Response;
 
 /// How every record begins; no vendor's own ciphertext does.
 const MAGIC: &[u8; 4] = b"KFP\x01";
@@ -66,6 +67,21 @@ impl Record {
     }
 }
 
+impl From<WrappedKey> for Record {
+    fn from(WrappedKey { key, params, ciphertext }: WrappedKey) -> Self {
+        Record { key: Some(key), params, ciphertext }
+    }
+}
+
+/// Small data that a service has encrypted, as the caller has it.
+///
+/// # Errors
+/// Those of [`Record::encode`].
+pub(crate) fn small_data(encrypted: WrappedKey) -> Result<Response> {
+    let key = encrypted.key.clone();
+    Ok(Response::Ciphertext { ciphertext: Record::from(encrypted).encode()?, key })
+}
+
 impl WrappedKey {
     /// The same in one piece, as a relay passes it on (docs/spec/providers.md, clause 4.1).
     ///
@@ -85,8 +101,7 @@ impl WrappedKey {
     /// # Errors
     /// `kms_protocol` where parameters or ciphertext are longer than any service makes them.
     pub fn to_record(&self) -> Result<Vec<u8>> {
-        let WrappedKey { key, params, ciphertext } = self.clone();
-        Record { key: Some(key), params, ciphertext }.encode()
+        Record::from(self.clone()).encode()
     }
 
     /// Reads such a record.

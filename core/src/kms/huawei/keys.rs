@@ -10,7 +10,7 @@ use crate::context::EncryptionContext;
 use crate::crypto::hash::{Sha256, Sm3, constant_time_eq};
 use crate::error::{Error, Result};
 use crate::keys::{KeyUri, ProviderParams, SecretBytes, WrappedKey};
-use crate::kms::cloud::record::Record;
+use crate::kms::cloud::record::{Record, small_data};
 use crate::kms::cloud::{
     self, Link, bad_signature, ciphertext_text, data_key, demand_key, name_of, not_understood,
     uri_of,
@@ -71,10 +71,7 @@ impl HuaweiConfig {
                 self.bind(&mut members, "", context, &mut params)?;
                 params.insert(ENCODING.to_owned(), BASE64.to_vec());
                 let response = link.ask(self.ask("encrypt-data", members)).await?;
-                let WrappedKey { key, params, ciphertext } =
-                    self.wrapped(Object(&response.body), params)?;
-                let record = Record { key: Some(key.clone()), params, ciphertext };
-                Ok(Response::Ciphertext { ciphertext: record.encode()?, key })
+                small_data(self.wrapped(Object(&response.body), params)?)
             }
             Request::Decrypt { key, ciphertext, context } => {
                 self.decrypt(link, key.as_ref(), ciphertext, context).await

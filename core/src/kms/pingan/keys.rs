@@ -7,7 +7,7 @@ use super::{Codec, MAX_CONTEXT, PingAnConfig, needed, text};
 use crate::context::EncryptionContext;
 use crate::error::{Error, Result};
 use crate::keys::{KeyUri, ProviderParams, SecretBytes, WrappedKey};
-use crate::kms::cloud::record::Record;
+use crate::kms::cloud::record::{Record, small_data};
 use crate::kms::cloud::{
     self, Ask, Link, Service, ciphertext_text, context, data_key, demand_key, name_of,
     not_understood, uri_of,
@@ -45,10 +45,7 @@ impl PingAnConfig {
                 Ok(Response::Wrapped(self.encrypt(link, to, data_key, context).await?))
             }
             Request::Encrypt { key, plaintext, context } => {
-                let WrappedKey { key, params, ciphertext } =
-                    self.encrypt(link, key, plaintext.expose(), context).await?;
-                let record = Record { key: Some(key.clone()), params, ciphertext };
-                Ok(Response::Ciphertext { ciphertext: record.encode()?, key })
+                small_data(self.encrypt(link, key, plaintext.expose(), context).await?)
             }
             Request::Decrypt { key, ciphertext, context } => {
                 let record = Record::decode(ciphertext)?;

@@ -4,7 +4,7 @@ use super::{MAX_CONTEXT, TencentConfig, answer, ask, refused};
 use crate::context::EncryptionContext;
 use crate::error::Result;
 use crate::keys::{KeyUri, ProviderParams, SecretBytes, WrappedKey};
-use crate::kms::cloud::record::Record;
+use crate::kms::cloud::record::{Record, small_data};
 use crate::kms::cloud::{
     self, Link, Service, bad_signature, ciphertext_text, context, data_key, demand_key, name_of,
     not_understood, uri_of,
@@ -57,10 +57,7 @@ impl TencentConfig {
             }
             Request::Encrypt { key, plaintext, context } => {
                 let (response, params) = self.encrypt(link, key, plaintext, context).await?;
-                let WrappedKey { key, params, ciphertext } =
-                    self.wrapped(answer(&response)?, params)?;
-                let record = Record { key: Some(key.clone()), params, ciphertext };
-                Ok(Response::Ciphertext { ciphertext: record.encode()?, key })
+                small_data(self.wrapped(answer(&response)?, params)?)
             }
             Request::Decrypt { key, ciphertext, context } => {
                 let record = Record::decode(ciphertext)?;

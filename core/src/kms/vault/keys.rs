@@ -8,7 +8,7 @@ use crate::context::EncryptionContext;
 use crate::crypto::sig;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keys::{DataKey, KeyUri, ProviderParams, SecretBytes, WrappedKey};
-use crate::kms::cloud::record::Record;
+use crate::kms::cloud::record::{Record, small_data};
 use crate::kms::cloud::{
     self, Link, Service, bad_signature, ciphertext_text, data_key, der_signature, not_understood,
 };
@@ -58,10 +58,7 @@ impl VaultConfig {
                 self.encrypt(link, to, data_key.0.expose(), context).await.map(Response::Wrapped)
             }
             Request::Encrypt { key, plaintext, context } => {
-                let wrapped = self.encrypt(link, key, plaintext.expose(), context).await?;
-                let WrappedKey { key, params, ciphertext } = wrapped;
-                let record = Record { key: Some(key.clone()), params, ciphertext };
-                Ok(Response::Ciphertext { ciphertext: record.encode()?, key })
+                small_data(self.encrypt(link, key, plaintext.expose(), context).await?)
             }
             Request::Decrypt { key, ciphertext, context } => {
                 let record = Record::decode(ciphertext)?;
