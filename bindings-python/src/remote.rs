@@ -8,6 +8,7 @@ use std::time::Duration;
 use keyfold::credentials::{Credentials, CredentialsProvider, StaticCredentials};
 use keyfold::kms::aws::Service;
 use keyfold::kms::cloud::{self, CloudUri, ConnectedCloud, Places};
+use keyfold::kms::sealing::Sealing;
 use keyfold::kms::{Kms, Request, Response};
 use keyfold::maybe_send::BoxFuture;
 use keyfold::transport::Transport;
@@ -46,6 +47,8 @@ struct Config {
     proxy: Proxy,
     places: Places,
     choice: CloudChoice,
+    /// Whether clouds behind keyfold's server seal data keys to this process.
+    seal: bool,
 }
 
 /// The argument `places`: tables of words, by `SCHEME://PLACE`.
@@ -111,6 +114,9 @@ impl Config {
         } else {
             (&of_cloud, "clouds other than AWS")
         };
+        if self.seal && !self.url.starts_with("keyfold") {
+            return Err(invalid("seal is for keyfold's own server, with clouds behind it"));
+        }
         match wrong.iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(invalid(format!("{name} is for {whose}"))),
             None => cloud::check_places(&self.places),
@@ -122,6 +128,7 @@ impl Config {
             region: self.region.clone(),
             retry: RetryLimits { max_retries: self.retries, ..RetryLimits::default() },
             deadline: self.timeout,
+            sealing: self.seal.then(Sealing::ephemeral),
             ..RemoteOptions::default()
         }
     }
@@ -272,7 +279,7 @@ impl RemoteKms {
 #[pymethods]
 impl RemoteKms {
     #[new]
-    #[pyo3(signature = (url, *, token=None, credentials=None, timeout=60.0, retries=3, transport=None, region=None, profile=None, ca=None, client_certificate=None, proxy=None, places=None, credentials_file=None, credentials_profile=None))]
+    #[pyo3(signature = (url, *, token=None, credentials=None, timeout=60.0, retries=3, transport=None, region=None, profile=None, ca=None, client_certificate=None, proxy=None, places=None, credentials_file=None, credentials_profile=None, seal=false))]
     #[expect(clippy::too_many_arguments, reason = "Python's own keyword arguments")]
     fn new(
         py: Python<'_>,
@@ -290,6 +297,7 @@ impl RemoteKms {
         places: Option<PlacesArg>,
         credentials_file: Option<PathBuf>,
         credentials_profile: Option<String>,
+        seal: bool,
     ) -> PyResult<Self> {
         if token.is_some() && credentials.is_some() {
             return Err(invalid("give a token or credentials, not both")).or_raise(py);
@@ -320,6 +328,7 @@ impl RemoteKms {
             proxy,
             places: places.map(|(name, table)| (name, table.into_iter().collect())).collect(),
             choice: CloudChoice { file: credentials_file, profile: credentials_profile },
+            seal,
         };
         config.check().or_raise(py)?;
         let (live, coroutine) = config.connect(py)?;
@@ -393,6 +402,7 @@ impl RemoteKms {
         arguments.set_item("places", tables(&config.places))?;
         arguments.set_item("credentials_file", &config.choice.file)?;
         arguments.set_item("credentials_profile", &config.choice.profile)?;
+        arguments.set_item("seal", config.seal)?;
         Ok(arguments)
     }
 

@@ -520,3 +520,106 @@ def test_the_command_line_opens_what_python_made(running, tmp_path):
         stdin=subprocess.DEVNULL,
     )
     assert (tmp_path / "a").read_bytes() == b"data" * 10_000
+
+
+class Relay:
+    """`keyfold serve` between a cloud and whoever has a token of its."""
+
+    def __init__(self, cloud, folder):
+        self.environment = {**os.environ, **cloud.variables, "KEYFOLD_HOME": str(folder / "home")}
+        self.run("init")
+        place = f'[places."{cloud.kms}"]\nkeys = "{cloud.url}"\nsecrets = "{cloud.url}"\n'
+        (folder / "home" / "config.toml").write_text(place)
+        (folder / "serve.toml").write_text(
+            f'[[relay.rules]]\nkey = "{cloud.kms}/*"\n'
+            'principals = ["arn:aws:iam::000000000000:oidc/local/web"]\n'
+            'allow = ["kms:GenerateDataKey*", "kms:Decrypt", "kms:Encrypt"]\n'
+        )
+        words = ["serve", "--listen", "127.0.0.1:0", "--upstream", cloud.kms]
+        self.process = subprocess.Popen(
+            [COMMAND, *words, "--config", str(folder / "serve.toml")],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on http://127.0.0.1:"), line
+        self.url = line.split()[2].replace("http://", "keyfold+http://")
+        self.token = self.run("token", "--subject", "web").strip()
+
+    def run(self, *words):
+        done = subprocess.run(
+            [COMMAND, *words],
+            env=self.environment,
+            capture_output=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        return done.stdout
+
+    def stop(self):
+        self.process.terminate()
+        self.process.communicate(timeout=60)
+
+
+class Watched:
+    """A network that keeps the answers which pass through it."""
+
+    def __init__(self):
+        self.answers = []
+
+    def send(self, method, url, headers, body):
+        headers = {name: value for name, value in headers if name.lower() != "host"}
+        request = urllib.request.Request(url, data=body, headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request) as reply:
+                answer = reply.status, reply.headers.items(), reply.read()
+        except urllib.error.HTTPError as refused:
+            answer = refused.code, refused.headers.items(), refused.read()
+        self.answers.append(json.loads(answer[2]))
+        return answer
+
+
+@needs_emulator
+@pytest.mark.skipif(not COMMAND, reason="KEYFOLD_COMMAND does not name the command keyfold")
+@pytest.mark.parametrize("name", ["tencent", "alibaba"])
+def test_a_relay_sees_no_data_key_that_is_sealed(running, tmp_path, name):
+    cloud = running(name)
+    direct = cloud.remote()
+    key = make_key(direct, f"sealed-{name}")
+    relay = Relay(cloud, tmp_path)
+    try:
+        watched = Watched()
+        options = {"token": lambda: relay.token, "transport": watched}
+        sealing = keyfold.RemoteKms(relay.url, seal=True, **options)
+        client = keyfold.Client(sealing, keys=key, context=CONTEXT, cache=None)
+        envelope = client.encrypt(b"data" * 1000)
+        assert client.decrypt(envelope) == b"data" * 1000
+        assert keyfold.Client(direct, keys=key, context=CONTEXT).decrypt(envelope) == b"data" * 1000
+        assert len(watched.answers) == 2
+        for answer in watched.answers:
+            assert "CiphertextForRecipient" in answer
+            assert not answer.get("Plaintext")
+        # The same without it is what shows that the test can tell.
+        plain = keyfold.RemoteKms(relay.url, **options)
+        assert keyfold.Client(plain, keys=key, context=CONTEXT).decrypt(envelope) == b"data" * 1000
+        assert watched.answers[-1]["Plaintext"]
+        with pytest.raises(errors.ContextMismatch):
+            client.decrypt(envelope, context={"tenant": "globex"})
+        # What a process pickles makes a key pair of its own in the next.
+        again = pickle.loads(pickle.dumps(keyfold.RemoteKms(relay.url, token=token_of_none, seal=True)))
+        assert again._config()["seal"] is True
+    finally:
+        relay.stop()
+
+
+def token_of_none():
+    return "t.o.k"
+
+
+@pytest.mark.parametrize("url", ["tencent://ap-guangzhou", "aws://eu-west-1"])
+def test_only_a_server_between_has_data_keys_sealed(url):
+    with pytest.raises(errors.InvalidArgument, match="seal"):
+        keyfold.RemoteKms(url, credentials=keyfold.AccessKey("AKIA", "secret"), seal=True)

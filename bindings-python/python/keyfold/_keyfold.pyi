@@ -394,6 +394,7 @@ class RemoteKms:
         places: dict[str, dict[str, str]] | None = None,
         credentials_file: Path | None = None,
         credentials_profile: str | None = None,
+        seal: bool = False,
     ) -> Self: ...
     @property
     def url(self) -> str: ...

@@ -384,6 +384,9 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         credentials_file: At clouds: the file with the credentials, instead of the vendor's own.
             It passes over the variables.
         credentials_profile: At clouds: the profile, or section, in that file. Likewise.
+        seal: At keyfold's own server: lets the clouds behind it seal data keys to a key pair of
+            this process, so that the server does not see them. Where a cloud cannot, its keys
+            make and open none.
 
     Raises:
         KmsDenied: There are no credentials where they were looked for.
@@ -420,6 +423,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
         places: Mapping[str, Mapping[str, str]] | None = None,
         credentials_file: Path | None = None,
         credentials_profile: str | None = None,
+        seal: bool = False,
     ) -> RemoteKms:
         """Make ready to reach a KMS."""
         self = super().__new__(
@@ -438,6 +442,7 @@ class RemoteKms(KeyAdmin, _keyfold.RemoteKms):
             places={name: dict(place) for name, place in (places or {}).items()},
             credentials_file=credentials_file,
             credentials_profile=credentials_profile,
+            seal=seal,
         )
         scheme = url.partition("://")[0]
         self._cloud = self._capabilities() is not None
