@@ -103,6 +103,9 @@ impl Config {
 
     /// What only one of the two kinds of KMS has is refused at the other: it would change nothing.
     fn check(&self) -> Result<()> {
+        if self.seal && !self.url.starts_with("keyfold") {
+            return Err(invalid("seal is for keyfold's own server, with clouds behind it"));
+        }
         let of_cloud = [
             ("places", !self.places.is_empty()),
             ("credentials_file", self.choice.file.is_some()),
@@ -114,9 +117,6 @@ impl Config {
         } else {
             (&of_cloud, "clouds other than AWS")
         };
-        if self.seal && !self.url.starts_with("keyfold") {
-            return Err(invalid("seal is for keyfold's own server, with clouds behind it"));
-        }
         match wrong.iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(invalid(format!("{name} is for {whose}"))),
             None => cloud::check_places(&self.places),

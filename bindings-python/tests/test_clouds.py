@@ -16,8 +16,9 @@ import pytest
 from keyfold import aio
 from keyfold import exceptions as errors
 
+from home import Home, needs_command
+
 EMULATOR = os.environ.get("KEYFOLD_EMULATOR")
-COMMAND = os.environ.get("KEYFOLD_COMMAND")
 
 needs_emulator = pytest.mark.skipif(
     not EMULATOR, reason="KEYFOLD_EMULATOR does not name the program keyfold-emulator"
@@ -499,7 +500,7 @@ def test_a_child_of_a_fork_connects_anew(running):
 
 
 @needs_emulator
-@pytest.mark.skipif(not COMMAND, reason="KEYFOLD_COMMAND does not name the command keyfold")
+@needs_command
 def test_the_command_line_opens_what_python_made(running, tmp_path):
     cloud = running("tencent")
     kms = cloud.remote()
@@ -507,61 +508,20 @@ def test_the_command_line_opens_what_python_made(running, tmp_path):
     client = keyfold.Client(kms, keys=key, context=CONTEXT)
     (tmp_path / "plain").write_bytes(b"data" * 10_000)
     client.encrypt_file(tmp_path / "plain", tmp_path / "a.kf")
-    home = tmp_path / "home"
-    home.mkdir()
-    tables = [f'[places."{name}"]' for name in cloud.places]
-    tables += [f'{name} = "{value}"' for name, value in cloud.places[cloud.kms].items()]
-    (home / "config.toml").write_text("\n".join(tables))
-    words = ["decrypt", "--context", "tenant=acme", "--key", key, "-o", tmp_path / "a"]
-    subprocess.run(
-        [COMMAND, *words, tmp_path / "a.kf"],
-        env={**os.environ, **cloud.own(), "KEYFOLD_HOME": str(home)},
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
+    home = Home(tmp_path / "home", cloud.own())
+    home.configure(cloud.places)
+    words = ["--context", "tenant=acme", "--key", key, "-o", str(tmp_path / "a")]
+    home.run("decrypt", *words, str(tmp_path / "a.kf"))
     assert (tmp_path / "a").read_bytes() == b"data" * 10_000
 
 
-class Relay:
-    """`keyfold serve` between a cloud and whoever has a token of its."""
-
-    def __init__(self, cloud, folder):
-        self.environment = {**os.environ, **cloud.variables, "KEYFOLD_HOME": str(folder / "home")}
-        self.run("init")
-        place = f'[places."{cloud.kms}"]\nkeys = "{cloud.url}"\nsecrets = "{cloud.url}"\n'
-        (folder / "home" / "config.toml").write_text(place)
-        (folder / "serve.toml").write_text(
-            f'[[relay.rules]]\nkey = "{cloud.kms}/*"\n'
-            'principals = ["arn:aws:iam::000000000000:oidc/local/web"]\n'
-            'allow = ["kms:GenerateDataKey*", "kms:Decrypt", "kms:Encrypt"]\n'
-        )
-        words = ["serve", "--listen", "127.0.0.1:0", "--upstream", cloud.kms]
-        self.process = subprocess.Popen(
-            [COMMAND, *words, "--config", str(folder / "serve.toml")],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        line = self.process.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), line
-        self.url = line.split()[2].replace("http://", "keyfold+http://")
-        self.token = self.run("token", "--subject", "web").strip()
-
-    def run(self, *words):
-        done = subprocess.run(
-            [COMMAND, *words],
-            env=self.environment,
-            capture_output=True,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-        return done.stdout
-
-    def stop(self):
-        self.process.terminate()
-        self.process.communicate(timeout=60)
+#: Whoever `keyfold token --subject web` names may use data keys of one cloud through the server.
+RELAY = """
+[[relay.rules]]
+key = "{}/*"
+principals = ["arn:aws:iam::000000000000:oidc/local/web"]
+allow = ["kms:GenerateDataKey*", "kms:Decrypt"]
+"""
 
 
 class Watched:
@@ -583,17 +543,21 @@ class Watched:
 
 
 @needs_emulator
-@pytest.mark.skipif(not COMMAND, reason="KEYFOLD_COMMAND does not name the command keyfold")
+@needs_command
 @pytest.mark.parametrize("name", ["tencent", "alibaba"])
 def test_a_relay_sees_no_data_key_that_is_sealed(running, tmp_path, name):
     cloud = running(name)
     direct = cloud.remote()
     key = make_key(direct, f"sealed-{name}")
-    relay = Relay(cloud, tmp_path)
-    try:
+    home = Home(tmp_path / "home", cloud.variables)
+    home.run("init")
+    home.configure(cloud.places)
+    (tmp_path / "serve.toml").write_text(RELAY.format(cloud.kms))
+    upstream = ["--upstream", cloud.kms, "--config", str(tmp_path / "serve.toml")]
+    token = home.run("token", "--subject", "web")["token"]
+    with home.serve(*upstream) as url:
         watched = Watched()
-        options = {"token": lambda: relay.token, "transport": watched}
-        sealing = keyfold.RemoteKms(relay.url, seal=True, **options)
+        sealing = keyfold.RemoteKms(url, token=token, transport=watched, seal=True)
         client = keyfold.Client(sealing, keys=key, context=CONTEXT, cache=None)
         envelope = client.encrypt(b"data" * 1000)
         assert client.decrypt(envelope) == b"data" * 1000
@@ -603,20 +567,20 @@ def test_a_relay_sees_no_data_key_that_is_sealed(running, tmp_path, name):
             assert "CiphertextForRecipient" in answer
             assert not answer.get("Plaintext")
         # The same without it is what shows that the test can tell.
-        plain = keyfold.RemoteKms(relay.url, **options)
+        plain = keyfold.RemoteKms(url, token=token, transport=watched)
         assert keyfold.Client(plain, keys=key, context=CONTEXT).decrypt(envelope) == b"data" * 1000
         assert watched.answers[-1]["Plaintext"]
         with pytest.raises(errors.ContextMismatch):
             client.decrypt(envelope, context={"tenant": "globex"})
-        # What a process pickles makes a key pair of its own in the next.
-        again = pickle.loads(pickle.dumps(keyfold.RemoteKms(relay.url, token=token_of_none, seal=True)))
-        assert again._config()["seal"] is True
-    finally:
-        relay.stop()
 
 
 def token_of_none():
     return "t.o.k"
+
+
+def test_sealing_is_pickled_too():
+    kms = keyfold.RemoteKms("keyfold://kms.example.com", token=token_of_none, seal=True)
+    assert pickle.loads(pickle.dumps(kms))._config()["seal"] is True
 
 
 @pytest.mark.parametrize("url", ["tencent://ap-guangzhou", "aws://eu-west-1"])

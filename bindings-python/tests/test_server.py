@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import subprocess
-import threading
 
 import keyfold
 import pytest
 from keyfold import aio
 from keyfold import exceptions as errors
 
-COMMAND = os.environ.get("KEYFOLD_COMMAND")
+from home import Home, needs_command
 
-pytestmark = pytest.mark.skipif(
-    not COMMAND, reason="KEYFOLD_COMMAND does not name the command keyfold"
-)
-
-
-class Home:
-    """A folder with a KMS, as the command line makes it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def run(self, *words):
-        done = subprocess.run(
-            [COMMAND, *words, "--json"],
-            env={**os.environ, "KEYFOLD_HOME": str(self.folder)},
-            capture_output=True,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-        return json.loads(done.stdout)
-
-    def access_key(self, *options):
-        made = self.run("access-key", "create", *options)
-        return keyfold.AccessKey(made["access_key_id"], made["secret_access_key"])
+pytestmark = needs_command
 
 
 @pytest.fixture
@@ -50,19 +24,8 @@ def home(tmp_path):
 
 @pytest.fixture
 def server(home):
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--listen", "127.0.0.1:0"],
-        env={**os.environ, "KEYFOLD_HOME": str(home.folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    line = process.stdout.readline()
-    assert line.startswith("listening on http://127.0.0.1:"), line
-    threading.Thread(target=process.stdout.read, daemon=True).start()
-    yield line.strip().removeprefix("listening on ").replace("http://", "keyfold+http://")
-    process.terminate()
-    assert process.wait(60) == 0
+    with home.serve() as url:
+        yield url
 
 
 def test_all_tasks_over_the_network(home, server):
